@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# Tests: unit programs (cmocka) and fuzz mains are built with ASan and UBSan below build/sanitize; shell tests use the programs of build/host.
+
+TEST_LIBS = $(H)/lib/libcontextualize.a $(H)/lib/libfetchfs.a $(H)/lib/libmkimage.a $(H)/lib/libscratch.a $(COMMON_LIB)
+UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZ_TESTS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
+
+$(H)/tests/unit/%: $(H)/obj/tests/unit/test_%.o $(TEST_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group -lcmocka $(HOST_LIBS) -lext2fs -lcom_err
+
+$(H)/tests/fuzz/%: $(H)/obj/tests/fuzz/fuzz_%.o $(H)/obj/tests/fuzz/driver.o $(TEST_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(HOST_LIBS) -lext2fs -lcom_err
+
+$(B)/tests/bin/%: $(H)/obj/tests/tools/%.o $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_LDFLAGS) -o $@ $^ $(HOST_LIBS)
+
+.PHONY: unit-programs fuzz-programs test-tools print-host-flags
+.PRECIOUS: $(H)/obj/%.o
+unit-programs: $(addprefix $(H)/tests/unit/,$(UNIT_TESTS))
+fuzz-programs: $(addprefix $(H)/tests/fuzz/,$(FUZZ_TESTS))
+test-tools: $(addprefix $(B)/tests/bin/,$(TEST_TOOLS))
+
+# For the test that compiles everything with clang.
+print-host-flags:
+	@echo $(filter-out -fstack-clash-protection,$(HOST_CFLAGS))
+
+JOBS ?= $(shell nproc)
+.PHONY: check check-quick build-for-check
+build-for-check:
+	+$(MAKE) -j$(JOBS) programs test-tools kernel guest
+	+$(MAKE) -j$(JOBS) SANITIZE=1 unit-programs fuzz-programs
+
+check: ## install what is missing, build everything, run all tests
+	deps/install-packages.sh all
+	+$(MAKE) build-for-check
+	tests/run.sh static unit fuzz integration boot
+
+check-quick: ## the tests that need neither kernel nor QEMU
+	+$(MAKE) -j$(JOBS) programs test-tools
+	+$(MAKE) -j$(JOBS) SANITIZE=1 unit-programs fuzz-programs
+	tests/run.sh static unit fuzz integration
+
+.PHONY: boot
+boot: ## boot IMAGE in QEMU on this terminal: IMAGE=FILE [SEED=ISO] [DISK=FILE] [FIRMWARE=uefi|bios]
+	@[ -n "$(IMAGE)" ] || { echo "make boot: name the image: IMAGE=build/images/spore-$(ARCH).img" >&2; exit 64; }
+	tests/boot/run-qemu.sh --arch $(ARCH) --image "$(IMAGE)" $(if $(SEED),--seed "$(SEED)") $(if $(DISK),--disk "$(DISK)") --firmware $(or $(FIRMWARE),uefi)

@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Makes a real Debian system as a tar (systemd, ssh server, python3), for the demo, the boot tests and the benches, and prints the tar's path.
+# Kept in the cache by a hash of what goes in. Works as root and, through user namespaces, as a plain user.
+#
+# usage: debian-tree.sh [ARCH]      ARCH: x86_64 (default)
+set -eu
+cd "$(dirname "$0")/../.."
+. deps/lib.sh
+
+arch=${1:-x86_64}
+suite=bookworm
+case $arch in
+x86_64) debian_arch=amd64 ;;
+*) die "no Debian architecture is known for '$arch'; known: x86_64" ;;
+esac
+
+packages=systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,python3,sudo,iproute2,kmod,less,attr,ca-certificates,login,passwd
+
+key=$({ echo "$suite $debian_arch $packages"; cat tests/lib/debian-tree.sh; } | cache_key)
+folder=$(cache_dir)/trees
+tar=$folder/debian-$suite-$debian_arch-$key.tar
+mkdir -p "$folder"
+exec 9>"$folder/lock"
+flock 9
+if [ ! -e "$tar" ]; then
+	say "making a Debian $suite tree for $debian_arch (about 2 minutes)"
+	start=$(date +%s)
+	# Networkd takes the link over from the initrd; no machine id and no host keys, so that each machine makes its own.
+	# shellcheck disable=SC2016 # $1 is the tree, for mmdebstrap's shell
+	SOURCE_DATE_EPOCH=1577836800 mmdebstrap --quiet --format=tar --variant=minbase --arch="$debian_arch" --include="$packages" \
+		--aptopt='Acquire::Retries "3"' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		--customize-hook='chroot "$1" systemctl enable systemd-networkd >/dev/null 2>&1' \
+		--customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id; : >"$1/etc/machine-id"; echo localhost >"$1/etc/hostname"' \
+		--customize-hook='rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/var/log/*.log "$1"/var/log/apt' \
+		"$suite" "$tar.tmp" "$(debian_mirror)" >&2 || {
+		rm -f "$tar.tmp"
+		die "mmdebstrap could not make the tree; its messages are above"
+	}
+	mv "$tar.tmp" "$tar"
+	say "made $(basename "$tar") in $(($(date +%s) - start)) s, $(($(wc -c <"$tar") / 1048576)) MiB"
+fi
+printf '%s\n' "$tar"
