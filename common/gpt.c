@@ -5,6 +5,7 @@
  */
 #include "common/gpt.h"
 #include "common/io.h"
+#include "common/utf8.h"
 
 #define HEADER_SIZE 92
 #define SIGNATURE "EFI PART"
@@ -107,82 +108,6 @@ void gpt_guid_from_bytes(const uint8_t bytes[16], struct gpt_guid *ret)
 	ret->bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
 }
 
-/* UTF-16LE up to the first NUL to UTF-8; what is no character becomes U+FFFD. ret has room for GPT_NAME_UNITS * 3 + 1. */
-static void name_from_disk(const uint8_t *disk, char *ret)
-{
-	for (size_t i = 0; i < GPT_NAME_UNITS; i++) {
-		uint32_t c = le16_get(disk + 2 * i);
-		if (c == 0)
-			break;
-		if (c >= 0xd800 && c < 0xdc00 && i + 1 < GPT_NAME_UNITS) {
-			uint32_t low = le16_get(disk + 2 * i + 2);
-			if (low >= 0xdc00 && low < 0xe000) {
-				c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-				i++;
-			}
-		}
-		if (c >= 0xd800 && c < 0xe000)
-			c = 0xfffd;
-		if (c < 0x80) {
-			*ret++ = (char)c;
-		} else if (c < 0x800) {
-			*ret++ = (char)(0xc0 | c >> 6);
-			*ret++ = (char)(0x80 | (c & 0x3f));
-		} else if (c < 0x10000) {
-			*ret++ = (char)(0xe0 | c >> 12);
-			*ret++ = (char)(0x80 | (c >> 6 & 0x3f));
-			*ret++ = (char)(0x80 | (c & 0x3f));
-		} else {
-			*ret++ = (char)(0xf0 | c >> 18);
-			*ret++ = (char)(0x80 | (c >> 12 & 0x3f));
-			*ret++ = (char)(0x80 | (c >> 6 & 0x3f));
-			*ret++ = (char)(0x80 | (c & 0x3f));
-		}
-	}
-	*ret = '\0';
-}
-
-/* One character of UTF-8; malformed bytes give U+FFFD one by one. Returns the bytes taken. */
-static size_t utf8_next(const uint8_t *s, uint32_t *ret)
-{
-	size_t more = s[0] < 0x80 ? 0 : s[0] >= 0xc2 && s[0] < 0xe0 ? 1 : s[0] >= 0xe0 && s[0] < 0xf0 ? 2 : s[0] >= 0xf0 && s[0] < 0xf5 ? 3 : 4;
-	uint32_t c = more == 0 ? s[0] : s[0] & (0x3fu >> more);
-
-	*ret = 0xfffd;
-	if (more == 4)
-		return 1;
-	for (size_t i = 1; i <= more; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 1;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if ((more == 2 && c < 0x800) || (more == 3 && c < 0x10000) || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 1;
-	*ret = c;
-	return more + 1;
-}
-
-static void name_to_disk(const char *name, uint8_t *disk)
-{
-	const uint8_t *s = (const uint8_t *)name;
-	size_t units = 0;
-
-	memset(disk, 0, 2 * GPT_NAME_UNITS);
-	while (*s) {
-		uint32_t c;
-		s += utf8_next(s, &c);
-		size_t wanted = c >= 0x10000 ? 2 : 1;
-		if (units + wanted > GPT_NAME_UNITS)
-			break;
-		if (wanted == 2) {
-			c -= 0x10000;
-			le16_put(disk + 2 * units++, (uint16_t)(0xd800 + (c >> 10)));
-			c = 0xdc00 + (c & 0x3ff);
-		}
-		le16_put(disk + 2 * units++, (uint16_t)c);
-	}
-}
-
 static void partition_from_disk(const uint8_t *e, struct gpt_partition *ret)
 {
 	memcpy(ret->type.bytes, e, 16);
@@ -190,7 +115,7 @@ static void partition_from_disk(const uint8_t *e, struct gpt_partition *ret)
 	ret->first = le64_get(e + 32);
 	ret->last = le64_get(e + 40);
 	ret->attributes = le64_get(e + 48);
-	name_from_disk(e + 56, ret->name);
+	utf8_from_utf16le(e + 56, GPT_NAME_UNITS, ret->name);
 }
 
 static void partition_to_disk(const struct gpt_partition *p, uint8_t *e)
@@ -203,7 +128,9 @@ static void partition_to_disk(const struct gpt_partition *p, uint8_t *e)
 	le64_put(e + 32, p->first);
 	le64_put(e + 40, p->last);
 	le64_put(e + 48, p->attributes);
-	name_to_disk(p->name, e + 56);
+	/* Longer names are cut; the rest of the field is zero already. */
+	size_t units;
+	utf8_to_utf16le(p->name, e + 56, GPT_NAME_UNITS, &units);
 }
 
 static uint64_t entries_sectors(uint32_t sector_size)
@@ -455,14 +382,8 @@ static errint_t sync_disk(int fd)
 }
 
 /* Sector 0 as UEFI asks for it; boot code and hybrid entries that are there stay. */
-static errint_t write_protective_mbr(int fd, const struct gpt *g)
+static void make_protective(const struct gpt *g, uint8_t m[512])
 {
-	uint8_t m[512];
-	ssize_t n = io_pread_full(fd, m, sizeof(m), 0);
-
-	if (n < 0)
-		return (errint_t)n;
-	memset(m + n, 0, sizeof(m) - (size_t)n);
 	bool boot_record = m[510] == 0x55 && m[511] == 0xaa;
 	int used = 0, protective = -1;
 	for (int i = 0; boot_record && i < 4; i++) {
@@ -471,7 +392,7 @@ static errint_t write_protective_mbr(int fd, const struct gpt *g)
 			protective = i;
 	}
 	if (protective >= 0 && used > 1)
-		return 0;
+		return;
 	uint8_t *e = m + 446, active = protective >= 0 ? m[446 + 16 * protective] & 0x80 : 0;
 	memset(m + 440, 0, 510 - 440);
 	e[0] = active;
@@ -480,6 +401,17 @@ static errint_t write_protective_mbr(int fd, const struct gpt *g)
 	le32_put(e + 12, (uint32_t)MIN(g->sectors - 1, (uint64_t)UINT32_MAX));
 	m[510] = 0x55;
 	m[511] = 0xaa;
+}
+
+static errint_t write_protective_mbr(int fd, const struct gpt *g)
+{
+	uint8_t m[512];
+	ssize_t n = io_pread_full(fd, m, sizeof(m), 0);
+
+	if (n < 0)
+		return (errint_t)n;
+	memset(m + n, 0, sizeof(m) - (size_t)n);
+	make_protective(g, m);
 	return io_pwrite_full(fd, m, sizeof(m), 0);
 }
 
@@ -496,20 +428,56 @@ static errint_t write_copy(int fd, const struct gpt *g, bool primary, const uint
 	return io_pwrite_full(fd, h, g->sector_size, (primary ? 1 : g->backup_lba) * g->sector_size);
 }
 
-errint_t gpt_write(int fd, const struct gpt *g, bool write_mbr)
+static errint_t check_writable(const struct gpt *g)
 {
 	errint_t r = gpt_check(g);
 
+	return r == 0 && g->backup_lba != g->sectors - 1 ? -EINVAL : r;
+}
+
+/* All entries; returns their checksum. */
+static uint32_t entries_to_disk(const struct gpt *g, uint8_t *ret)
+{
+	for (size_t i = 0; i < GPT_ENTRIES; i++)
+		partition_to_disk(&g->partitions[i], ret + i * GPT_ENTRY_SIZE);
+	return gpt_crc32(ret, GPT_ENTRIES * GPT_ENTRY_SIZE);
+}
+
+size_t gpt_tail_size(const struct gpt *g)
+{
+	return GPT_ENTRIES * GPT_ENTRY_SIZE + g->sector_size;
+}
+
+size_t gpt_head_size(const struct gpt *g)
+{
+	return gpt_tail_size(g) + g->sector_size;
+}
+
+errint_t gpt_encode(const struct gpt *g, uint8_t *head, uint8_t *tail)
+{
+	errint_t r = check_writable(g);
+
 	if (r < 0)
 		return r;
-	if (g->backup_lba != g->sectors - 1)
-		return -EINVAL;
+	uint32_t crc = entries_to_disk(g, tail);
+	memset(head + 440, 0, g->sector_size - 440);
+	make_protective(g, head);
+	memcpy(head + 2 * (size_t)g->sector_size, tail, GPT_ENTRIES * GPT_ENTRY_SIZE);
+	header_to_disk(g, true, crc, head + g->sector_size);
+	header_to_disk(g, false, crc, tail + GPT_ENTRIES * GPT_ENTRY_SIZE);
+	return 0;
+}
+
+errint_t gpt_write(int fd, const struct gpt *g, bool write_mbr)
+{
+	errint_t r = check_writable(g);
+
+	if (r < 0)
+		return r;
 	_cleanup_free_ uint8_t *entries = malloc(GPT_ENTRIES * GPT_ENTRY_SIZE);
 	if (!entries)
 		return -ENOMEM;
-	for (size_t i = 0; i < GPT_ENTRIES; i++)
-		partition_to_disk(&g->partitions[i], entries + i * GPT_ENTRY_SIZE);
-	uint32_t crc = gpt_crc32(entries, GPT_ENTRIES * GPT_ENTRY_SIZE);
+	uint32_t crc = entries_to_disk(g, entries);
 	r = write_copy(fd, g, false, entries, crc);
 	if (r == 0)
 		r = sync_disk(fd);

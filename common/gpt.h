@@ -77,6 +77,14 @@ int gpt_find_unused(const struct gpt *g);
  */
 errint_t gpt_write(int fd, const struct gpt *g, bool write_mbr);
 
+/*
+ * The same bytes in memory, for a disk that is being made: head gets the protective MBR, primary header and entries (gpt_head_size), tail the backup's
+ * entries and header (gpt_tail_size: the disk's last bytes). head's first 440 bytes are left as they are. Refuses what gpt_write refuses.
+ */
+errint_t gpt_encode(const struct gpt *g, uint8_t *head, uint8_t *tail);
+size_t gpt_head_size(const struct gpt *g);
+size_t gpt_tail_size(const struct gpt *g);
+
 /* "C12A7328-F81F-11D2-BA4B-00A0C93EC93B". */
 errint_t gpt_guid_parse(const char *text, struct gpt_guid *ret);
 void gpt_guid_format(const struct gpt_guid *g, char ret[37]);

@@ -10,6 +10,7 @@
 #include <yaml.h>
 
 #define YTREE_MAX_ANCHORS 1000
+#define YTREE_MAX_MERGE 1000	/* pairs, so that looking each up stays cheap */
 
 struct ytree_anchor {
 	const char *name;
@@ -162,6 +163,8 @@ static errint_t ytree_merge_one(struct ytree_builder *b, struct ytree_node *map,
 {
 	if (from->kind != YTREE_MAP)
 		return ytree_fail(b->error, from->line, from->column, "a merge key (<<) takes a map or a list of maps");
+	if (from->count > YTREE_MAX_MERGE || *used / 2 > YTREE_MAX_MERGE)
+		return ytree_fail(b->error, map->line, map->column, "a map with a merge key (<<) and more than %d keys", YTREE_MAX_MERGE);
 	for (size_t i = 0; i < from->count; i++) {
 		const char *key = ytree_text(from->item[2 * i]);
 		errint_t r;
