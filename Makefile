@@ -3,7 +3,9 @@
 
 ARCH ?= x86_64
 SANITIZE ?= 0
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 B := build
 VERSION := 0.1
 
@@ -17,6 +19,10 @@ endif
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
+# One short line for each result; V=1 prints the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
 # Shared by everything that is compiled.
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Wundef \
 	-Wwrite-strings -Werror=implicit-function-declaration -Werror=int-conversion -Werror=incompatible-pointer-types \
@@ -24,7 +30,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 LANGUAGE := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -DSPORE_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
 
 # Host programs: the distribution's shared libraries.
-HOST_PACKAGES := fuse3 libcurl zlib libzstd libarchive libsodium yaml-0.1 jansson
+HOST_PACKAGES := fuse3 libcurl zlib libzstd liblzma libarchive libsodium yaml-0.1 jansson
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection
 HOST_CFLAGS = $(LANGUAGE) $(WARNINGS) -g -pthread -DFUSE_USE_VERSION=314 $(HOST_INCLUDES) $(CFLAGS)
 HOST_INCLUDES = $(shell pkg-config --cflags $(HOST_PACKAGES) 2>/dev/null)
@@ -62,20 +68,24 @@ programs: $(addprefix $(H)/bin/,fetchfs contextualize mkimage) ## the three prog
 
 $(H)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$@)
+	$(Q)$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/$(ARCH)/obj/%.o: %.c | $(B)/$(ARCH)/deps.stamp
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(LANGUAGE) $(WARNINGS) -DSPORE_GUEST -DFUSE_USE_VERSION=317 $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,GUESTCC,$@)
+	$(Q)$(GUEST_CC) $(LANGUAGE) $(WARNINGS) -DSPORE_GUEST -DFUSE_USE_VERSION=317 $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
 $(H)/bin/%:
 	@mkdir -p $(@D)
-	$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(HOST_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(HOST_LIBS)
 
 $(H)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcsD $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcsD $@ $^
 
 # Every compilation notes what it read.
 -include $(shell find $(B) -name '*.d' -path '*/obj/*' 2>/dev/null)

@@ -10,7 +10,7 @@ GUEST_PREFIX := build/$(ARCH)/deps
 GUEST_DIR := build/$(ARCH)/guest
 
 # Compile with $(GUEST_CFLAGS), link with $(GUEST_LDFLAGS) ... $(GUEST_LIBS_...).
-GUEST_CFLAGS := $(shell deps/toolchain.sh $(ARCH) OPT) -isystem $(GUEST_PREFIX)/include -DCURL_STATICLIB
+GUEST_CFLAGS := $(shell deps/toolchain.sh $(ARCH) OPT) -isystem $(GUEST_PREFIX)/include -isystem $(GUEST_PREFIX)/include/fuse3 -DCURL_STATICLIB
 GUEST_LDFLAGS := $(shell deps/toolchain.sh $(ARCH) LDFLAGS) -L$(GUEST_PREFIX)/lib
 
 # What a user of each library links, in the order that a static link wants.

@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: MIT
 # Tests: unit programs (cmocka) and fuzz mains are built with ASan and UBSan below build/sanitize; shell tests use the programs of build/host.
 
-TEST_LIBS = $(H)/lib/libcontextualize.a $(H)/lib/libfetchfs.a $(H)/lib/libmkimage.a $(H)/lib/libscratch.a $(COMMON_LIB)
+TEST_LIBS = $(H)/lib/libcontextualize.a $(H)/lib/libfetchfs.a $(H)/lib/libmkimage.a $(H)/lib/libscratch.a $(BOOTLOADER_LIB) $(COMMON_LIB)
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ_TESTS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 
 $(H)/tests/unit/%: $(H)/obj/tests/unit/test_%.o $(TEST_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(HOST_LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group -lcmocka $(HOST_LIBS) -lext2fs -lcom_err
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group -lcmocka $(HOST_LIBS) -lext2fs -lcom_err
 
 $(H)/tests/fuzz/%: $(H)/obj/tests/fuzz/fuzz_%.o $(H)/obj/tests/fuzz/driver.o $(TEST_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(HOST_LIBS) -lext2fs -lcom_err
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(HOST_LIBS) -lext2fs -lcom_err
 
 $(B)/tests/bin/%: $(H)/obj/tests/tools/%.o $(COMMON_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HOST_LDFLAGS) -o $@ $^ $(HOST_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(HOST_LIBS)
+
+# The driver of the boot tests has parts of its own.
+$(B)/tests/bin/console: $(call host_objects,$(sort $(wildcard tests/console/*.c)))
 
 .PHONY: unit-programs fuzz-programs test-tools print-host-flags
 .PRECIOUS: $(H)/obj/%.o

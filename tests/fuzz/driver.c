@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MAX_INPUT ((size_t)(4 * MIB))
+#define MAX_INPUT_SIZE ((size_t)(4 * MIB))
 #define MAX_FILES 4096
 #define DEFAULT_MUTATIONS 20000
 #define MAX_SECONDS 20	/* ends a run on a slow machine; what was left out is said */
@@ -44,7 +44,7 @@ static void load_corpus(const char *path)
 	for (int i = 0; i < n; i++) {
 		_cleanup_free_ char *file = io_format("%s/%s", path, names[i]->d_name);
 		struct input *in = &inputs[input_count];
-		if (names[i]->d_name[0] != '.' && input_count < MAX_FILES && io_read_file(file, MAX_INPUT, &in->data, &in->size) == 0)
+		if (names[i]->d_name[0] != '.' && input_count < MAX_FILES && io_read_file(file, MAX_INPUT_SIZE, &in->data, &in->size) == 0)
 			input_count++;
 		free(names[i]);
 	}

@@ -15,7 +15,7 @@ x86_64) debian_arch=amd64 ;;
 *) die "no Debian architecture is known for '$arch'; known: x86_64" ;;
 esac
 
-packages=systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,python3,sudo,iproute2,kmod,less,attr,ca-certificates,login,passwd
+packages=systemd,systemd-sysv,udev,udev,dbus,libpam-systemd,openssh-server,python3,sudo,iproute2,kmod,less,attr,ca-certificates,login,passwd
 
 key=$({ echo "$suite $debian_arch $packages"; cat tests/lib/debian-tree.sh; } | cache_key)
 folder=$(cache_dir)/trees
