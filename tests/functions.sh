@@ -72,3 +72,66 @@ wait_for() {
 		sleep 0.1
 	done
 }
+
+# serve_nginx DIRECTORY: a web server on 127.0.0.1 that ends with the test; sets server_url and server_port. stop_nginx and start_nginx: the same one,
+# on the same port.
+serve_nginx() {
+	command -v nginx >/dev/null || skip "nginx is not installed"
+	server_root=$(cd "$1" && pwd)
+	mkdir -p "$T/nginx"
+	chmod 755 "$T"
+	server_port=$((20000 + $$ % 20000))
+	until start_nginx; do
+		server_port=$((server_port + 1))
+		[ "$server_port" -lt 40100 ] || fail "no port for nginx: $(cat "$T/nginx/error.log")"
+	done
+	server_url=http://127.0.0.1:$server_port
+}
+
+start_nginx() {
+	cat >"$T/nginx/nginx.conf" <<-END
+		worker_processes 1;
+		$([ "$(id -u)" -ne 0 ] || echo "user root;")
+		daemon off;
+		pid $T/nginx/pid;
+		error_log $T/nginx/error.log;
+		events { worker_connections 256; }
+		http {
+			access_log $T/nginx/access.log;
+			keepalive_requests 100000;
+			client_body_temp_path $T/nginx/body;
+			proxy_temp_path $T/nginx/proxy;
+			fastcgi_temp_path $T/nginx/fastcgi;
+			uwsgi_temp_path $T/nginx/uwsgi;
+			scgi_temp_path $T/nginx/scgi;
+			server { listen 127.0.0.1:$server_port; root $server_root; }
+		}
+	END
+	rm -f "$T/nginx/pid"
+	nginx -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" 2>"$T/nginx/start.log" &
+	server_pid=$!
+	while kill -0 "$server_pid" 2>/dev/null; do
+		if [ -s "$T/nginx/pid" ] && grep -q . "$T/nginx/pid"; then
+			end_with_test "$server_pid"
+			return 0
+		fi
+		sleep 0.05
+	done
+	return 1
+}
+
+stop_nginx() {
+	kill "$server_pid"
+	wait "$server_pid" 2>/dev/null || :
+}
+
+# mount_fetchfs MOUNTPOINT ARGUMENT...: fetchfs mount, undone when the test ends. mount_stat MOUNTPOINT COUNTER prints one of its counters.
+mount_fetchfs() {
+	mount_point=$1
+	shift
+	mkdir -p "$mount_point"
+	fetchfs mount "$@" "$mount_point" || return $?
+	unmount_with_test "$mount_point"
+}
+mount_stat() { getfattr --only-values -n user.fetchfs.stats "$1" 2>/dev/null | tr ',{}' '\n' | sed -n "s/^ *\"$2\": //p"; }
+mount_pid() { getfattr --only-values -n user.fetchfs.pid "$1" 2>/dev/null; }

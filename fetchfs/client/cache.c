@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache's directory: making it, sharing it, and finding out whether its files can be relied on. The last user syncs them and marks the cache clean. Where
+ * that mark is missing the program was killed or the machine went down, and files may lack content although they have their names: then
+ * files/ becomes suspect/, and each is verified before its first use.
+ */
+#include "fetchfs/client/cache_private.h"
+#include "common/io.h"
+#include "fetchfs/client/thread.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define SESSION_FILE "session"
+#define SESSION_CLEAN "clean"
+#define SESSION_IN_USE "in use"
+#define SESSION_SIZE 64
+#define DEFAULT_PERCENT 50
+
+void cache_name(const char *folder, const struct digest *key, const char *suffix, char ret[CACHE_NAME_SIZE])
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	digest_to_text(key, text);
+	snprintf(ret, CACHE_NAME_SIZE, "%.8s/%.2s/%.67s%.8s", folder, text + strlen(DIGEST_ALGORITHM) + 1, text, suffix);
+}
+
+static errint_t make_directory(struct cache *c, const char *name)
+{
+	return mkdirat(c->fd, name, 0700) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+/* files/00 to files/ff. */
+static errint_t make_folders(struct cache *c, const char *folder)
+{
+	char name[32];
+	errint_t r = make_directory(c, folder);
+
+	snprintf(name, sizeof(name), "%s/ff", folder);
+	if (r < 0 || faccessat(c->fd, name, F_OK, 0) == 0)
+		return r;
+	for (unsigned i = 0; i < 256 && r == 0; i++) {
+		snprintf(name, sizeof(name), "%s/%02x", folder, i);
+		r = make_directory(c, name);
+	}
+	return r;
+}
+
+/* Whether the last user ended in order, with everything on the disk. */
+static bool is_clean(struct cache *c)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+
+	if (io_read_file_at(c->fd, SESSION_FILE, SESSION_SIZE, &text, &size) < 0)
+		return false;
+	return strcmp(text, SESSION_CLEAN "\n") == 0;
+}
+
+static errint_t write_session(struct cache *c, const char *text)
+{
+	_cleanup_free_ char *path = io_format("%s/" SESSION_FILE, c->path);
+	char line[SESSION_SIZE + 1];
+
+	if (!path)
+		return -ENOMEM;
+	snprintf(line, sizeof(line), "%s\n", text);
+	return io_write_file(path, 0600, line, strlen(line));
+}
+
+/* Moves what is in files/ab to suspect/ab. */
+static void merge_folder(struct cache *c, unsigned number)
+{
+	char from[16], to[16];
+	struct dirent *e;
+	DIR *d;
+	int fd, to_fd;
+
+	snprintf(from, sizeof(from), CACHE_FILES "/%02x", number & 0xff);
+	snprintf(to, sizeof(to), CACHE_SUSPECT "/%02x", number & 0xff);
+	fd = openat(c->fd, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	to_fd = openat(c->fd, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd >= 0 ? fdopendir(fd) : NULL;
+	while (d && to_fd >= 0 && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			(void)renameat(dirfd(d), e->d_name, to_fd, e->d_name);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	if (to_fd >= 0)
+		close(to_fd);
+}
+
+/* The usual case is one rename; where suspects are left from last time, the files join them. */
+static errint_t suspect_all(struct cache *c)
+{
+	if (renameat(c->fd, CACHE_FILES, c->fd, CACHE_SUSPECT) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -errno;
+	for (unsigned i = 0; i < 256; i++)
+		merge_folder(c, i);
+	return 0;
+}
+
+/*
+ * The first user looks how the last session ended. Whoever comes between its two locks takes the files for suspects once more, which costs time and
+ * nothing else.
+ */
+static errint_t begin_session(struct cache *c)
+{
+	errint_t r;
+
+	c->lock_fd = openat(c->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (c->lock_fd < 0)
+		return -errno;
+	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		r = is_clean(c) ? 0 : suspect_all(c);
+		if (r == 0)
+			r = make_folders(c, CACHE_FILES);
+		if (r == 0)
+			r = write_session(c, SESSION_IN_USE);
+		if (r < 0)
+			return r;
+	}
+	return flock(c->lock_fd, LOCK_SH) == 0 ? 0 : -errno;
+}
+
+static errint_t set_quota(struct cache *c, const struct cache_config *config)
+{
+	unsigned percent = config->quota_percent ? config->quota_percent : DEFAULT_PERCENT;
+	struct statvfs s;
+
+	c->quota = config->quota;
+	if (c->quota)
+		return 0;
+	if (fstatvfs(c->fd, &s) < 0)
+		return -errno;
+	c->quota = (uint64_t)s.f_blocks * s.f_frsize / 100 * percent;
+	return 0;
+}
+
+static void *count(void *context)
+{
+	struct cache *c = context;
+
+	atomic_fetch_add(&c->usage, cache_count(c));
+	return NULL;
+}
+
+static errint_t open_directory(struct cache *c)
+{
+	errint_t r = io_mkdir_p(c->path, 0700);
+
+	if (r < 0)
+		return r;
+	c->fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->fd < 0)
+		return -errno;
+	c->finish_fd = openat(c->fd, "finish", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (c->finish_fd < 0)
+		return -errno;
+	/* The folders that never become suspects. */
+	r = make_directory(c, CACHE_CATALOGS);
+	return r < 0 ? r : make_directory(c, CACHE_REPOSITORIES);
+}
+
+static void dispose(struct cache *c)
+{
+	if (c->lock_fd >= 0)
+		close(c->lock_fd);
+	if (c->finish_fd >= 0)
+		close(c->finish_fd);
+	if (c->fd >= 0)
+		close(c->fd);
+	pthread_mutex_destroy(&c->finish_lock);
+	pthread_mutex_destroy(&c->evict_lock);
+	pthread_mutex_destroy(&c->pin_lock);
+	free(c->path);
+	free(c);
+}
+
+errint_t cache_open(const struct cache_config *config, struct cache **ret)
+{
+	struct cache *c = calloc(1, sizeof(*c));
+	errint_t r;
+
+	if (!c)
+		return -ENOMEM;
+	c->fd = c->lock_fd = c->finish_fd = -1;
+	c->stats = config->stats;
+	pthread_mutex_init(&c->evict_lock, NULL);
+	pthread_mutex_init(&c->pin_lock, NULL);
+	pthread_mutex_init(&c->finish_lock, NULL);
+	c->path = strdup(config->path);
+	r = c->path ? open_directory(c) : -ENOMEM;
+	if (r == 0)
+		r = begin_session(c);
+	if (r == 0)
+		r = set_quota(c, config);
+	if (r < 0) {
+		dispose(c);
+		return r;
+	}
+	c->has_suspects = faccessat(c->fd, CACHE_SUSPECT, F_OK, 0) == 0;
+	c->counting = thread_start(&c->counter, count, c) == 0;
+	*ret = c;
+	return 0;
+}
+
+void cache_close(struct cache *c)
+{
+	if (!c)
+		return;
+	atomic_store(&c->stop, true);
+	if (c->counting)
+		pthread_join(c->counter, NULL);
+	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0 && syncfs(c->fd) == 0)
+		(void)write_session(c, SESSION_CLEAN);
+	dispose(c);
+}
+
+uint64_t cache_quota(const struct cache *c)
+{
+	return c->quota;
+}

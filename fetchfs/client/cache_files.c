@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Contents, catalogs and texts in the cache, each a file that is written beside its name and renamed. See cache.h. */
+#include "fetchfs/client/cache_private.h"
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define TOUCH_SECONDS 60	/* access times need not be finer */
+
+struct cache_pinned {
+	struct cache_pinned *next;
+	struct digest key;
+	unsigned count;
+};
+
+bool cache_is_full(errint_t r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
+int cache_open_file(struct cache *c, const char *name, int flags)
+{
+	int fd = openat(c->fd, name, flags | O_CLOEXEC | O_NOATIME, 0600);
+
+	/* Only the owner may ask for that. */
+	return fd < 0 && errno == EPERM ? openat(c->fd, name, flags | O_CLOEXEC, 0600) : fd;
+}
+
+/* Eviction goes by the access time, which is kept here since the file system may not keep it. */
+static void touch(int fd, const struct stat *s)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
+
+	if (time(NULL) - s->st_atime > TOUCH_SECONDS || s->st_atime > time(NULL))
+		(void)futimens(fd, times);
+}
+
+static errint_t open_whole(struct cache *c, const char *name, uint64_t size, int *ret_fd)
+{
+	_cleanup_close_ int fd = cache_open_file(c, name, O_RDONLY);
+	struct stat s;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &s) < 0)
+		return -errno;
+	if (!S_ISREG(s.st_mode) || (uint64_t)s.st_size != size) {
+		(void)unlinkat(c->fd, name, 0);
+		stats_add(c->stats, cache_bad, 1);
+		return -ENOENT;
+	}
+	touch(fd, &s);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static bool content_is(int fd, const struct digest *key, uint64_t size)
+{
+	_cleanup_free_ void *data = malloc(size ? (size_t)size : 1);
+	struct digest found;
+
+	if (!data || io_pread_full(fd, data, (size_t)size, 0) != (ssize_t)size)
+		return false;
+	digest_of(data, (size_t)size, &found);
+	return digest_equal(&found, key);
+}
+
+/* A content from before the crash: verified, and then one like the others. */
+static errint_t find_suspect(struct cache *c, const struct digest *key, uint64_t size, const char *name, int *ret_fd)
+{
+	char suspect[CACHE_NAME_SIZE];
+	_cleanup_close_ int fd = -1;
+	errint_t r;
+
+	cache_name(CACHE_SUSPECT, key, "", suspect);
+	r = open_whole(c, suspect, size, &fd);
+	if (r < 0)
+		return r;
+	if (!content_is(fd, key, size)) {
+		(void)unlinkat(c->fd, suspect, 0);
+		stats_add(c->stats, cache_bad, 1);
+		return -ENOENT;
+	}
+	/* It may have been moved by another thread meanwhile; the descriptor is good in any case. */
+	(void)renameat(c->fd, suspect, c->fd, name);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
+{
+	char name[CACHE_NAME_SIZE];
+	errint_t r;
+
+	cache_name(CACHE_FILES, key, "", name);
+	r = open_whole(c, name, size, ret_fd);
+	if (r == -ENOENT && c->has_suspects) {
+		r = find_suspect(c, key, size, name, ret_fd);
+		/* Moved between the two looks. */
+		if (r == -ENOENT)
+			r = open_whole(c, name, size, ret_fd);
+	}
+	return r;
+}
+
+bool cache_has(struct cache *c, const struct digest *key)
+{
+	char name[CACHE_NAME_SIZE];
+
+	cache_name(CACHE_FILES, key, "", name);
+	return faccessat(c->fd, name, F_OK, 0) == 0;
+}
+
+static errint_t write_once(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
+{
+	char temporary[CACHE_NAME_SIZE + 32];
+	errint_t r;
+	int fd;
+
+	snprintf(temporary, sizeof(temporary), "%s.%u-%u", name, (unsigned)getpid(), atomic_fetch_add(&c->serial, 1));
+	fd = openat(c->fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = io_write_full(fd, data, size);
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0 && ret_fd) {
+		*ret_fd = cache_open_file(c, temporary, O_RDONLY);
+		r = *ret_fd < 0 ? -errno : 0;
+	}
+	if (r == 0 && renameat(c->fd, temporary, c->fd, name) < 0) {
+		r = -errno;
+		if (ret_fd)
+			close(*ret_fd);
+	}
+	if (r < 0)
+		(void)unlinkat(c->fd, temporary, 0);
+	return r;
+}
+
+static errint_t write_file(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
+{
+	errint_t r;
+
+	cache_reserve(c, size);
+	r = write_once(c, name, data, size, ret_fd);
+	if (cache_is_full(r) && cache_make_room(c, size) == 0)
+		r = write_once(c, name, data, size, ret_fd);
+	if (r < 0) {
+		stats_add(c->stats, cache_full, 1);
+		return r;
+	}
+	stats_add(c->stats, cache_writes, 1);
+	stats_add(c->stats, cache_written_bytes, size);
+	return 0;
+}
+
+errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd)
+{
+	char name[CACHE_NAME_SIZE];
+
+	cache_name(CACHE_FILES, key, "", name);
+	return write_file(c, name, data, size, ret_fd);
+}
+
+static unsigned pin_bucket(const struct digest *key)
+{
+	return le32_get(key->bytes) % CACHE_PIN_BUCKETS;
+}
+
+void cache_pin(struct cache *c, const struct digest *key)
+{
+	struct cache_pinned **bucket = &c->pins[pin_bucket(key)], *p;
+
+	pthread_mutex_lock(&c->pin_lock);
+	for (p = *bucket; p && !digest_equal(&p->key, key); p = p->next)
+		;
+	if (!p && (p = calloc(1, sizeof(*p)))) {
+		p->key = *key;
+		p->next = *bucket;
+		*bucket = p;
+	}
+	/* Without memory it is not protected, which costs a download at worst. */
+	if (p)
+		p->count++;
+	pthread_mutex_unlock(&c->pin_lock);
+}
+
+void cache_unpin(struct cache *c, const struct digest *key)
+{
+	struct cache_pinned **link = &c->pins[pin_bucket(key)], *p;
+
+	pthread_mutex_lock(&c->pin_lock);
+	while ((p = *link) && !digest_equal(&p->key, key))
+		link = &p->next;
+	if (p && --p->count == 0) {
+		*link = p->next;
+		free(p);
+	}
+	pthread_mutex_unlock(&c->pin_lock);
+}
+
+bool cache_is_pinned(struct cache *c, const struct digest *key)
+{
+	struct cache_pinned *p;
+
+	pthread_mutex_lock(&c->pin_lock);
+	for (p = c->pins[pin_bucket(key)]; p && !digest_equal(&p->key, key); p = p->next)
+		;
+	pthread_mutex_unlock(&c->pin_lock);
+	return p;
+}
+
+static void catalog_name(const struct digest *d, char ret[CACHE_NAME_SIZE])
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	digest_to_text(d, text);
+	snprintf(ret, CACHE_NAME_SIZE, CACHE_CATALOGS "/%s", text);
+}
+
+errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret)
+{
+	char name[CACHE_NAME_SIZE];
+	_cleanup_close_ int fd = -1;
+	struct digest found;
+	void *data;
+	errint_t r;
+
+	catalog_name(d, name);
+	r = open_whole(c, name, size, &fd);
+	if (r < 0)
+		return r;
+	data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (data == MAP_FAILED)
+		return -errno;
+	digest_of(data, size, &found);
+	if (!digest_equal(&found, d)) {
+		munmap(data, size);
+		(void)unlinkat(c->fd, name, 0);
+		stats_add(c->stats, cache_bad, 1);
+		return -ENOENT;
+	}
+	*ret = data;
+	return 0;
+}
+
+errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret)
+{
+	char name[CACHE_NAME_SIZE];
+	void *copy;
+	int fd;
+
+	catalog_name(d, name);
+	if (write_file(c, name, data, size, &fd) == 0) {
+		copy = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+		close(fd);
+		if (copy != MAP_FAILED) {
+			*ret = copy;
+			return 0;
+		}
+	}
+	copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (copy == MAP_FAILED)
+		return -ENOMEM;
+	memcpy(copy, data, size);
+	*ret = copy;
+	return 0;
+}
+
+void cache_unmap(const void *data, size_t size)
+{
+	munmap((void *)(uintptr_t)data, size);
+}
+
+errint_t cache_read_text(struct cache *c, const char *repository, const char *name, size_t max, char **ret, size_t *ret_size)
+{
+	_cleanup_free_ char *path = io_format(CACHE_REPOSITORIES "/%s/%s", repository, name);
+
+	return path ? io_read_file_at(c->fd, path, max, ret, ret_size) : -ENOMEM;
+}
+
+errint_t cache_write_text(struct cache *c, const char *repository, const char *name, const void *data, size_t size)
+{
+	_cleanup_free_ char *path = io_format("%s/" CACHE_REPOSITORIES "/%s/%s", c->path, repository, name);
+	_cleanup_free_ char *folder = io_format(CACHE_REPOSITORIES "/%s", repository);
+
+	if (!path || !folder)
+		return -ENOMEM;
+	if (mkdirat(c->fd, folder, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return io_write_file(path, 0600, data, size);
+}

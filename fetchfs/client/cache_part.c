@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Large files in the cache while they are being filled, extent by extent; see cache.h. What an earlier run has stored is only a claim: the
+ * caller verifies each extent by its digest before it uses it.
+ */
+#include "fetchfs/client/cache_private.h"
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t size, struct cache_part *p)
+{
+	errint_t r;
+	char name[CACHE_NAME_SIZE];
+	struct stat s;
+
+	cache_name(CACHE_FILES, key, "", name);
+	p->fd = cache_open_file(c, name, O_RDONLY);
+	if (p->fd < 0)
+		return -errno;
+	r = fstat(p->fd, &s) < 0 ? -errno : 0;
+	if (r == 0 && (uint64_t)s.st_size == size) {
+		p->whole = true;
+		return 0;
+	}
+	close(p->fd);
+	p->fd = -1;
+	(void)unlinkat(c->fd, name, 0);
+	stats_add(c->stats, cache_bad, 1);
+	return r < 0 ? r : -ENOENT;
+}
+
+/*
+ * What the crash left behind comes back as a part: a whole file claims all of its extents.
+ */
+static bool revive(struct cache *c, const struct digest *key, const char *part, const char *map)
+{
+	char from[CACHE_NAME_SIZE];
+
+	if (!c->has_suspects)
+		return false;
+	cache_name(CACHE_SUSPECT, key, "", from);
+	if (renameat(c->fd, from, c->fd, part) == 0) {
+		(void)unlinkat(c->fd, map, 0);
+		return true;
+	}
+	cache_name(CACHE_SUSPECT, key, CACHE_MAP, from);
+	if (renameat(c->fd, from, c->fd, map) < 0)
+		return false;
+	cache_name(CACHE_SUSPECT, key, CACHE_PART, from);
+	(void)renameat(c->fd, from, c->fd, part);
+	return false;
+}
+
+static void read_claims(struct cache_part *p, uint64_t file_size, uint32_t extents, bool all, uint8_t *ret_claimed)
+{
+	struct stat s;
+
+	memset(ret_claimed, 0, extents);
+	/* A part that lost its end claims nothing. */
+	if (fstat(p->fd, &s) < 0 || (uint64_t)s.st_size != file_size)
+		return;
+	if (all)
+		memset(ret_claimed, 1, extents);
+	else if (p->map_fd >= 0)
+		(void)io_pread_full(p->map_fd, ret_claimed, extents, 0);
+}
+
+errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t size, uint32_t extents, struct cache_part *ret,
+			 uint8_t *ret_claimed)
+{
+	struct cache_part p = { .key = *key, .fd = -1, .map_fd = -1 };
+	char part[CACHE_NAME_SIZE], map[CACHE_NAME_SIZE];
+	bool all;
+	errint_t r = open_whole(c, key, size, &p);
+
+	if (r == 0) {
+		*ret = p;
+		return 0;
+	}
+	cache_name(CACHE_FILES, key, CACHE_PART, part);
+	cache_name(CACHE_FILES, key, CACHE_MAP, map);
+	all = revive(c, key, part, map);
+	p.fd = cache_open_file(c, part, O_RDWR | O_CREAT);
+	if (p.fd < 0)
+		return -errno;
+	p.map_fd = openat(c->fd, map, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	read_claims(&p, size, extents, all, ret_claimed);
+	/* All of its bytes exist as a hole, so that no read ends early. */
+	if (ftruncate(p.fd, (off_t)size) < 0) {
+		r = -errno;
+		cache_part_close(&p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset)
+{
+	static const uint8_t present = 1;
+	errint_t r;
+
+	cache_reserve(c, size);
+	r = io_pwrite_full(p->fd, data, size, offset);
+	if (cache_is_full(r) && cache_make_room(c, size) == 0)
+		r = io_pwrite_full(p->fd, data, size, offset);
+	if (r < 0) {
+		stats_add(c->stats, cache_full, 1);
+		return r;
+	}
+	/* A map that could not be written costs a download in the next run. */
+	if (p->map_fd >= 0)
+		(void)io_pwrite_full(p->map_fd, &present, 1, extent);
+	stats_add(c->stats, cache_written_bytes, size);
+	return 0;
+}
+
+/* The name still is this file's. Another user of the cache may have finished it, and yet another begun a new one. */
+static bool is_ours(struct cache *c, const struct cache_part *p, const char *name)
+{
+	struct stat a, b;
+
+	return fstat(p->fd, &a) == 0 && fstatat(c->fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+errint_t cache_part_finish(struct cache *c, struct cache_part *p)
+{
+	errint_t r = -ENOENT;
+	char part[CACHE_NAME_SIZE], map[CACHE_NAME_SIZE], name[CACHE_NAME_SIZE];
+
+	cache_name(CACHE_FILES, &p->key, CACHE_PART, part);
+	cache_name(CACHE_FILES, &p->key, CACHE_MAP, map);
+	cache_name(CACHE_FILES, &p->key, "", name);
+	pthread_mutex_lock(&c->finish_lock);
+	(void)flock(c->finish_fd, LOCK_EX);
+	if (is_ours(c, p, part))
+		r = renameat(c->fd, part, c->fd, name) < 0 ? -errno : 0;
+	if (r == 0)
+		(void)unlinkat(c->fd, map, 0);
+	(void)flock(c->finish_fd, LOCK_UN);
+	pthread_mutex_unlock(&c->finish_lock);
+	if (r == 0)
+		stats_add(c->stats, cache_writes, 1);
+	return r;
+}
+
+void cache_part_close(struct cache_part *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->map_fd >= 0)
+		close(p->map_fd);
+	p->fd = p->map_fd = -1;
+}

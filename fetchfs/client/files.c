@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of open files, and files of one piece; see files.h. One struct file for each inode that is open, however often. */
+#include "fetchfs/client/files_private.h"
+#include "common/io.h"
+
+#include <sys/mman.h>
+
+#define MAX_PACK_RUN 5		/* packs that are fetched ahead: one less */
+#define NEAR_PACKS 2		/* a step so small is still reading in order */
+
+errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct files **ret)
+{
+	struct files *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->store = store;
+	f->cache = cache;
+	f->stats = stats;
+	for (unsigned i = 0; i < FILES_SHARDS; i++)
+		pthread_mutex_init(&f->shards[i].lock, NULL);
+	*ret = f;
+	return 0;
+}
+
+static void free_file(struct files *f, struct file *file)
+{
+	cache_unpin(f->cache, &file->key);
+	/* The descriptor of a file in parts is theirs. */
+	if (file->fd >= 0 && !file->parts)
+		close(file->fd);
+	files_parts_free(file->parts);
+	pthread_mutex_destroy(&file->lock);
+	free(file);
+}
+
+/* What the kernel never closed (the mount was forced off) is freed here. */
+void files_free(struct files *f)
+{
+	for (unsigned i = 0; i < FILES_SHARDS; i++) {
+		struct file *file;
+		while ((file = f->shards[i].files)) {
+			f->shards[i].files = file->next;
+			free_file(f, file);
+		}
+		pthread_mutex_destroy(&f->shards[i].lock);
+	}
+	free(f);
+}
+
+static struct files_shard *shard_of(struct files *f, uint64_t ino)
+{
+	return &f->shards[ino % FILES_SHARDS];
+}
+
+errint_t files_extent_object(const struct tree *t, const struct catalog_extent *e, struct catalog_object *ret, struct store_object *ret_wanted)
+{
+	if (catalog_object(&t->c, e->object, ret) < 0)
+		return -EIO;
+	*ret_wanted = (struct store_object){ .digest = ret->digest, .stored_size = ret->stored_size, .size = ret->size,
+					     .is_pack = ret->kind == CATALOG_OBJECT_PACK };
+	return 0;
+}
+
+const void *files_extent_data(const struct catalog_extent *e, const struct catalog_object *o, const void *object, size_t size)
+{
+	const uint8_t *data = (const uint8_t *)object + e->offset;
+	struct digest found;
+
+	if (e->offset > size || e->length > size - e->offset)
+		return NULL;
+	/* The object has been verified: a chunk is the extent itself. */
+	if (e->offset == 0 && e->length == size && digest_equal(&e->digest, &o->digest))
+		return data;
+	digest_of(data, (size_t)e->length, &found);
+	return digest_equal(&found, &e->digest) ? data : NULL;
+}
+
+/* A file of one piece has the piece's digest as its key. */
+static bool is_single(const struct place *p, struct catalog_extent *ret)
+{
+	return p->inode.count == 1 && catalog_extent(&p->tree->c, &p->inode, 0, ret) == 0 && ret->object != CATALOG_NONE;
+}
+
+/*
+ * Where packs are read one after the other (as by find | cat, or a backup), the next ones are fetched before they are asked for. last_object holds
+ * the index + 1; a miss begins it, and it goes on as long as the reader is near. What lies before the horizon was asked for already.
+ */
+static void note_use(struct files *f, struct tree *t, uint32_t object, bool miss)
+{
+	unsigned last = atomic_load_explicit(&t->last_object, memory_order_relaxed);
+	unsigned run = atomic_load_explicit(&t->object_run, memory_order_relaxed);
+
+	if (last == object + 1 || (!miss && run == 0))
+		return;
+	atomic_store_explicit(&t->last_object, object + 1, memory_order_relaxed);
+	if (last == 0 || object + 1 < last || object + 1 - last > NEAR_PACKS)
+		run = 0;
+	if (run == 0)
+		atomic_store_explicit(&t->object_horizon, object + 1, memory_order_relaxed);
+	/* A jump to what is cached ends it. */
+	if ((run > 0 || miss) && run < MAX_PACK_RUN)
+		run++;
+	atomic_store_explicit(&t->object_run, run, memory_order_relaxed);
+	for (unsigned i = 1; i < run; i++) {
+		struct catalog_object o;
+		if (object + i < atomic_load_explicit(&t->object_horizon, memory_order_relaxed))
+			continue;
+		atomic_store_explicit(&t->object_horizon, object + i + 1, memory_order_relaxed);
+		if (catalog_object(&t->c, object + i, &o) < 0 || o.kind != CATALOG_OBJECT_PACK)
+			continue;
+		store_prefetch(f->store, &(struct store_object){ .digest = o.digest, .stored_size = o.stored_size, .size = o.size,
+								  .is_pack = true });
+	}
+}
+
+/* No room in the cache: the content lives in memory as long as it is open. */
+static errint_t hold_in_memory(const void *data, size_t size, int *ret_fd)
+{
+	_cleanup_close_ int fd = memfd_create("fetchfs", MFD_CLOEXEC);
+	errint_t r;
+
+	if (fd < 0)
+		return -errno;
+	r = io_write_full(fd, data, size);
+	if (r == 0)
+		*ret_fd = steal_fd(&fd);
+	return r;
+}
+
+/* data NULL: only from the cache (-ENOENT). */
+static errint_t open_single(struct files *f, const struct digest *key, uint64_t size, const void *data, int *ret_fd)
+{
+	errint_t r = cache_find(f->cache, key, size, ret_fd);
+
+	if (r == 0 || !data)
+		return r == 0 ? 0 : -ENOENT;
+	r = cache_put(f->cache, key, data, (size_t)size, ret_fd);
+	return r == 0 ? 0 : hold_in_memory(data, (size_t)size, ret_fd);
+}
+
+static errint_t new_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *data, struct file **ret)
+{
+	struct file *file = calloc(1, sizeof(*file));
+	errint_t r;
+
+	if (!file)
+		return -ENOMEM;
+	file->ino = p->ino;
+	file->size = p->inode.size;
+	file->refs = 1;
+	file->fd = -1;
+	pthread_mutex_init(&file->lock, NULL);
+	if (single) {
+		file->key = single->digest;
+		cache_pin(f->cache, &file->key);
+		r = single->length == file->size ? open_single(f, &file->key, file->size, data, &file->fd) : -EIO;
+	} else {
+		r = files_parts_open(f, p, file);
+	}
+	if (r < 0)
+		free_file(f, file);
+	else
+		*ret = file;
+	return r;
+}
+
+/* The open file of this inode, or a new one. data: the verified content where it was just fetched; without it -ENOENT where it is not cached. */
+static errint_t get_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *data, struct file **ret)
+{
+	struct files_shard *shard = shard_of(f, p->ino);
+	struct file *file;
+	errint_t r = 0;
+
+	pthread_mutex_lock(&shard->lock);
+	for (file = shard->files; file && file->ino != p->ino; file = file->next)
+		;
+	if (file) {
+		file->refs++;
+	} else {
+		r = new_file(f, p, single, data, &file);
+		if (r == 0) {
+			file->next = shard->files;
+			shard->files = file;
+		}
+	}
+	pthread_mutex_unlock(&shard->lock);
+	if (r == 0)
+		*ret = file;
+	return r;
+}
+
+static void object_ready(struct store_waiter *w, errint_t r, const void *object, size_t size)
+{
+	struct file_open *o = (struct file_open *)(void *)w;
+	struct catalog_extent e;
+	struct catalog_object co;
+	struct file *file = NULL;
+
+	if (r == 0) {
+		const void *data = NULL;
+		if (is_single(&o->place, &e) && catalog_object(&o->place.tree->c, e.object, &co) == 0)
+			data = files_extent_data(&e, &co, object, size);
+		r = data ? get_file(o->files, &o->place, &e, data, &file) : -EIO;
+	}
+	o->opened(o, r, file);
+}
+
+/* The object that holds it is fetched; -EALREADY: it has come meanwhile. */
+static errint_t wait_for_object(struct files *f, const struct place *place, const struct catalog_extent *e, struct file_open *o)
+{
+	struct tree *t = place->tree;
+	struct catalog_object co;
+	struct store_object wanted;
+	uint32_t object = e->object;
+	errint_t r = files_extent_object(t, e, &co, &wanted);
+
+	if (r < 0)
+		return r;
+	o->waiter.ready = object_ready;
+	o->waiter.content = &e->digest;
+	o->files = f;
+	o->place = *place;
+	/* When it returns 0, *o may be gone. */
+	r = store_fetch(f->store, &wanted, &o->waiter);
+	if (r == 0) {
+		stats_add(f->stats, cache_misses, 1);
+		if (wanted.is_pack)
+			note_use(f, t, object, true);
+	}
+	return r == 0 ? -EINPROGRESS : r;
+}
+
+errint_t files_open(struct files *f, const struct place *place, struct file_open *o, struct file **ret)
+{
+	struct catalog_extent e;
+	bool single = is_single(place, &e);
+	errint_t r;
+
+	stats_add(f->stats, opens, 1);
+	do {
+		r = get_file(f, place, single ? &e : NULL, NULL, ret);
+		if (r == 0) {
+			stats_add(f->stats, cache_hits, 1);
+			if (single)
+				note_use(f, place->tree, e.object, false);
+		} else if (r == -ENOENT && single) {
+			r = wait_for_object(f, place, &e, o);
+		}
+	} while (r == -EALREADY);
+	return r;
+}
+
+void files_hold(struct files *f, struct file *file)
+{
+	struct files_shard *shard = shard_of(f, file->ino);
+
+	pthread_mutex_lock(&shard->lock);
+	file->refs++;
+	pthread_mutex_unlock(&shard->lock);
+}
+
+void files_release(struct files *f, struct file *file)
+{
+	struct files_shard *shard = shard_of(f, file->ino);
+	bool last;
+
+	pthread_mutex_lock(&shard->lock);
+	last = --file->refs == 0;
+	if (last) {
+		struct file **link = &shard->files;
+		while (*link != file)
+			link = &(*link)->next;
+		*link = file->next;
+	}
+	pthread_mutex_unlock(&shard->lock);
+	if (last)
+		free_file(f, file);
+}
+
+errint_t files_read(struct files *f, struct file_read *r)
+{
+	r->data = NULL;
+	if (!r->file->parts)
+		return 0;
+	return files_parts_read(f, r);
+}

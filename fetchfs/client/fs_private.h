@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What the operations share: fs.c (session), fs_tree.c (names and attributes), fs_data.c (contents). */
+#ifndef SPORE_FETCHFS_CLIENT_FS_PRIVATE_H
+#define SPORE_FETCHFS_CLIENT_FS_PRIVATE_H
+
+#include "fetchfs/client/fs.h"
+
+#include <fuse_lowlevel.h>
+
+/* A snapshot never changes: the kernel need not ask again. In seconds, 136 years. */
+#define FS_FOREVER 4294967295.0
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+#define FS_HAVE_PASSTHROUGH 1
+#else
+#define FS_HAVE_PASSTHROUGH 0
+#endif
+
+struct fs {
+	struct snapshot *snapshot;
+	struct files *files;
+	struct cache *cache;
+	struct transport *transport;
+	struct stats *stats;
+	bool passthrough, splice;
+	bool can_pass;		/* agreed with the kernel */
+	void (*mounted)(void *context);
+	void *context;
+	struct fuse_session *session;
+	bool is_mounted;
+};
+
+/* Errors as programs see them, positive. */
+int fs_errno(errint_t r);
+void fs_fill_stat(const struct place *p, struct stat *ret);
+
+void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count);
+void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_readlink(fuse_req_t req, fuse_ino_t ino);
+void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void fs_statfs(fuse_req_t req, fuse_ino_t ino);
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+
+void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi);
+
+#endif

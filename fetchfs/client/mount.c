@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fetchfs mount: puts the layers together, tells people what went wrong, and stays until the end of the mount. Also the program as mount(8) calls it.
+ */
+#include "fetchfs/client/client.h"
+#include "common/io.h"
+#include "common/message.h"
+#include "fetchfs/client/chain.h"
+#include "fetchfs/client/daemon.h"
+#include "fetchfs/client/fs.h"
+#include "fetchfs/client/log.h"
+#include "fetchfs/client/settings.h"
+
+#include <libgen.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+/* A mount and all that it stands on. */
+struct mount {
+	struct settings settings;
+	struct daemon daemon;
+	struct stats stats;
+	struct cache *cache;
+	struct transport *transport;
+	struct store *store;
+	struct manifest manifest;
+	bool has_manifest, offline;
+	struct snapshot snapshot;
+	bool has_snapshot;
+	struct files *files;
+	struct fs *fs;
+};
+
+static struct mount the_mount;
+
+static void report(void *context, bool is_trouble, const char *text)
+{
+	const struct mount *m = context;
+
+	/* Before the mount exists, its failure says it all. */
+	if (!m->fs)
+		return;
+	if (is_trouble)
+		log_warning("%s: %s", m->settings.mountpoint, text);
+	else
+		log_note("%s: %s", m->settings.mountpoint, text);
+}
+
+static int open_cache(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct cache_config config = { .path = s->cache, .quota = s->quota, .quota_percent = s->quota_percent, .stats = &m->stats };
+	errint_t r = cache_open(&config, &m->cache);
+
+	if (r == 0)
+		return 0;
+	message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", s->cache, strerror(-r));
+	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
+}
+
+static int open_transport(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct transport_config config = {
+		.urls = s->urls, .url_count = s->url_count, .proxy = s->proxy, .ca_file = s->ca_file, .self_contained = s->root,
+		.parallel = s->parallel, .report = report, .report_context = m, .stats = &m->stats,
+	};
+	errint_t r = transport_open(&config, &m->transport);
+
+	if (r == 0)
+		return 0;
+	if (r == -EINVAL)
+		message_error("cannot mount %s: expected a URL of http, https or file, or a path", s->urls[0]);
+	else
+		message_error("cannot mount %s: %s", s->urls[0], strerror(-r));
+	return r == -ENOENT || r == -ENOTDIR ? EXIT_NO_INPUT : r == -EINVAL ? EXIT_USAGE : EXIT_SOFTWARE;
+}
+
+static int open_store(struct mount *m)
+{
+	struct store_config config = { .transport = m->transport, .cache = m->cache, .stats = &m->stats, .timeout = m->settings.timeout };
+	errint_t r = store_open(&config, &m->store);
+
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
+static int open_chain(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct chain_config config = {
+		.transport = m->transport, .cache = m->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
+		.limit = s->mount_timeout,
+	};
+	struct chain_trouble trouble;
+	errint_t r = chain_open(&config, &m->manifest, &m->offline, &trouble);
+
+	m->has_manifest = r == 0;
+	if (r == 0)
+		return 0;
+	message_error("%s", trouble.text[0] ? trouble.text : strerror(-r));
+	return trouble.exit_code ? trouble.exit_code : EXIT_SOFTWARE;
+}
+
+static int open_snapshot(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	const struct manifest_tag *tag = NULL;
+	char error[TRANSPORT_ERROR_SIZE] = "";
+	errint_t r;
+
+	if (s->tag && !(tag = manifest_find_tag(&m->manifest, s->tag))) {
+		message_error("repository %s at %s has no tag '%s'; fetchfs stat lists its tags", m->manifest.name, s->urls[0], s->tag);
+		return EXIT_NO_INPUT;
+	}
+	r = snapshot_open(&m->snapshot, &m->manifest, tag, m->store, m->cache, &m->stats, s->mount_timeout, error);
+	m->has_snapshot = true;
+	if (r == -ETIMEDOUT) {
+		message_error("cannot fetch the root catalog: %s: no good answer within %u seconds; check the server, or publish again",
+			      error[0] ? error : s->urls[0], s->mount_timeout);
+		return EXIT_UNAVAILABLE;
+	}
+	if (r < 0) {
+		message_error("cannot use the root catalog of %s: %s", m->manifest.name,
+			      r == -EBADMSG ? "it is malformed though it is signed; publish again"
+			      : r == -EPROTONOSUPPORT ? "its format is newer than this program; update fetchfs"
+						      : strerror(-r));
+		return EXIT_DATA;
+	}
+	return 0;
+}
+
+/* In a FUSE thread, when the kernel has begun to talk: from now on the mount can be used. */
+static void mounted(void *context)
+{
+	struct mount *m = context;
+
+	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
+		 m->offline ? " from the cache, since no server answers" : "");
+	if (m->daemon.ready_fd >= 0)
+		log_in_background(m->settings.root);
+	daemon_ready(&m->daemon);
+}
+
+/* Commas end an option. */
+static char *escape_commas(const char *text)
+{
+	char *out = malloc(2 * strlen(text) + 1), *to = out;
+
+	for (; out && *text; text++) {
+		if (*text == ',' || *text == '\\')
+			*to++ = '\\';
+		*to++ = *text;
+	}
+	if (out)
+		*to = '\0';
+	return out;
+}
+
+static char *mount_options(const struct settings *s)
+{
+	bool other = !s->no_allow_other && (s->allow_other || geteuid() == 0);
+	_cleanup_free_ char *name = escape_commas(s->urls[0]);
+
+	if (!name)
+		return NULL;
+	return io_format("ro,default_permissions,fsname=%s,subtype=fetchfs%s%s%s%s", name, other ? ",allow_other" : "", s->root ? ",suid,dev" : "",
+			 s->kernel_options ? "," : "", s->kernel_options ? s->kernel_options : "");
+}
+
+static int open_fs(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	_cleanup_free_ char *options = mount_options(s);
+	struct fs_config config = {
+		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
+		.passthrough = !s->no_passthrough, .splice = !s->no_splice, .mounted = mounted, .context = m,
+	};
+	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->files) : -ENOMEM;
+
+	if (r == 0) {
+		config.files = m->files;
+		r = fs_open(&config, s->mountpoint, &m->fs);
+	}
+	if (r == 0)
+		return 0;
+	message_error("cannot mount at %s%s", s->mountpoint, geteuid() == 0 ? "; is there /dev/fuse?"
+		      : ": mounting as a user needs fusermount3 (package fuse3), /dev/fuse, and a directory of one's own");
+	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_NO_PERMISSION;
+}
+
+/* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
+static void close_all(struct mount *m)
+{
+	if (m->fs)
+		fs_unmount(m->fs);
+	if (m->transport)
+		transport_stop(m->transport);
+	if (m->store)
+		store_stop(m->store);
+	if (m->fs)
+		fs_free(m->fs);
+	if (m->files)
+		files_free(m->files);
+	if (m->has_snapshot)
+		snapshot_close(&m->snapshot);
+	if (m->store)
+		store_free(m->store);
+	if (m->transport)
+		transport_free(m->transport);
+	if (m->has_manifest)
+		manifest_done(&m->manifest);
+	if (m->cache)
+		cache_close(m->cache);
+}
+
+static int serve(struct mount *m)
+{
+	int code = open_cache(m);
+
+	if (code == 0)
+		code = open_transport(m);
+	if (code == 0)
+		code = open_store(m);
+	if (code == 0)
+		code = open_chain(m);
+	if (code == 0)
+		code = open_snapshot(m);
+	if (code == 0)
+		code = open_fs(m);
+	if (code == 0) {
+		errint_t r = fs_run(m->fs, !m->settings.root);
+		if (r < 0) {
+			log_warning("%s: the mount ends: %s", m->settings.mountpoint, strerror(-r));
+			code = EXIT_SOFTWARE;
+		}
+	}
+	close_all(m);
+	return code;
+}
+
+/* An absolute path, since the daemon leaves the working directory. */
+static int find_mountpoint(struct settings *s)
+{
+	struct stat st;
+	char *path;
+
+	/* A dead mount at the place cannot be looked at: that is worth saying. */
+	if (stat(s->mountpoint, &st) < 0) {
+		message_error("cannot mount at %s: %s%s", s->mountpoint, strerror(errno),
+			      errno == ENOTCONN ? "; something died there: fetchfs umount it first" : "");
+		return EXIT_NO_INPUT;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		message_error("cannot mount at %s: not a directory", s->mountpoint);
+		return EXIT_NO_INPUT;
+	}
+	path = realpath(s->mountpoint, NULL);
+	if (!path) {
+		message_error("cannot mount at %s: %s", s->mountpoint, strerror(errno));
+		return EXIT_NO_INPUT;
+	}
+	s->mountpoint = path;
+	return 0;
+}
+
+static int run_mount(struct mount *m)
+{
+	struct settings *s = &m->settings;
+	int code = settings_finish(s);
+
+	m->daemon.ready_fd = -1;
+	if (code == 0)
+		code = find_mountpoint(s);
+	if (code)
+		return code;
+	if (!s->foreground) {
+		code = daemon_fork(&m->daemon);
+		if (code >= 0)
+			return code;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	daemon_raise_limits();
+	daemon_tune_memory();
+	if (s->root)
+		daemon_carry_root();
+	return serve(m);
+}
+
+enum { ID_TIMEOUT = 256, ID_PROXY };
+
+static const struct option_spec mount_options_table[] = {
+	{ 'K', "key", "KEY.pub", "trust this root key; may be repeated", 0 },
+	{ 'c', "cache", "DIRECTORY", "keep fetched files here (default: ~/.cache/fetchfs, as root /var/cache/fetchfs)", 0 },
+	{ 'q', "quota", "SIZE", "let the cache take at most so much, as 20G or 50% (default: 50% of the file system)", 0 },
+	{ 't', "tag", "TAG", "mount the revision of this tag, not the latest", 0 },
+	{ 'o', "options", "OPTIONS", "mount options, separated by commas (see fetchfs(1))", 0 },
+	{ 'f', "foreground", NULL, "stay in the foreground", 0 },
+	{ 0, "proxy", "URL", "fetch through this proxy (default: http_proxy, https_proxy and no_proxy)", ID_PROXY },
+	{ 0, "timeout", "SECONDS", "fail reads that wait longer (default: 0, wait without end)", ID_TIMEOUT },
+	{ 0 }
+};
+
+static int on_mount_option(void *context, int id, const char *value)
+{
+	struct mount *m = context;
+	struct settings *s = &m->settings;
+	uint64_t number;
+
+	switch (id) {
+	case 'K':
+		return settings_add_key(s, value);
+	case 'c':
+		free(s->cache);
+		s->cache = strdup(value);
+		return s->cache ? 0 : EXIT_SOFTWARE;
+	case 'q':
+		return settings_set_quota(s, value);
+	case 't':
+		s->tag = value;
+		return 0;
+	case 'o':
+		return settings_parse_options(s, value);
+	case 'f':
+		s->foreground = true;
+		return 0;
+	case ID_PROXY:
+		s->proxy = value;
+		return 0;
+	case ID_TIMEOUT:
+		if (parse_number(value, 0, 1000000, &number) < 0) {
+			message_error("--timeout: expected a number of seconds, not '%s'", value);
+			return EXIT_USAGE;
+		}
+		s->timeout = (unsigned)number;
+		return 0;
+	}
+	return 0;
+}
+
+static int mount_command_run(void *context, int operands, char **operand)
+{
+	struct mount *m = context;
+	/* Mirrors of -o come behind the URLs of the command line. */
+	const char *mirrors[TRANSPORT_MAX_MIRRORS];
+	size_t mirror_count = m->settings.url_count;
+	int code = 0;
+
+	memcpy(mirrors, m->settings.urls, sizeof(mirrors));
+	m->settings.url_count = 0;
+	for (int i = 0; code == 0 && i < operands - 1; i++)
+		code = settings_add_url(&m->settings, operand[i]);
+	for (size_t i = 0; code == 0 && i < mirror_count; i++)
+		code = settings_add_url(&m->settings, mirrors[i]);
+	m->settings.mountpoint = operand[operands - 1];
+	if (m->settings.mount_timeout == 0)
+		m->settings.mount_timeout = SETTINGS_DEFAULT_MOUNT_TIMEOUT;
+	return code ? code : run_mount(m);
+}
+
+const struct command client_mount_command = {
+	.name = "mount",
+	.operands = "URL... MOUNTPOINT",
+	.summary = "mount a published repository; several URLs are mirrors of one another",
+	.options = mount_options_table,
+	.on_option = on_mount_option,
+	.min_operands = 2,
+	.max_operands = TRANSPORT_MAX_MIRRORS + 1,
+	.run = mount_command_run,
+	.context = &the_mount,
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+
+	return *base == '@' ? base + 1 : base;
+}
+
+bool client_is_mount_helper(int argc, char **argv)
+{
+	const char *name = argc > 0 ? base_name(argv[0]) : "";
+
+	if (strcmp(name, "mount.fetchfs") == 0 || strcmp(name, "mount.fuse.fetchfs") == 0)
+		return true;
+	/* No verb has a slash in it. */
+	return argc >= 3 && strchr(argv[1], '/') && argv[1][0] != '-' && strchr(argv[2], '/');
+}
+
+/* SPEC DIRECTORY [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]: mount(8), "External helpers". */
+int client_mount_helper(int argc, char **argv)
+{
+	struct settings *s = &the_mount.settings;
+	int option, code = 0;
+
+	message_init("mount.fetchfs");
+	settings_init(s);
+	optind = 0;
+	while (code == 0 && (option = getopt(argc, argv, "sfnvN:o:t:")) != -1) {
+		if (option == 'o')
+			code = settings_parse_options(s, optarg);
+		else if (option == 'f')
+			return 0;	/* "fake": do everything but mount */
+		else if (option == '?')
+			return EXIT_USAGE;
+	}
+	if (code == 0 && argc - optind != 2) {
+		message_error("expected a URL and a directory, as mount(8) gives them");
+		code = EXIT_USAGE;
+	}
+	if (code)
+		return code;
+	return mount_command_run(&the_mount, 2, argv + optind);
+}

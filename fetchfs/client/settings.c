@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Options and their defaults; see settings.h. */
+#include "fetchfs/client/settings.h"
+#include "common/io.h"
+#include "common/message.h"
+
+#define MAX_OPTION_LIST 65536
+
+/* Handed to the kernel as they are. */
+static const char *const kernel_words[] = { "nosuid", "nodev", "noexec", "suid", "dev", "exec", "noatime", "nodiratime", "relatime", "sync", "async" };
+/* What mount(8) and systemd put into fstab for themselves. */
+static const char *const ignored_words[] = { "ro", "rw", "defaults", "auto", "noauto", "user", "users", "nouser", "nofail", "_netdev", "owner", "group",
+					     "default_permissions", "remount" };
+
+void settings_init(struct settings *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->mount_timeout = SETTINGS_DEFAULT_MOUNT_TIMEOUT;
+}
+
+void settings_done(struct settings *s)
+{
+	free(s->cache);
+	free(s->kernel_options);
+	memset(s, 0, sizeof(*s));
+}
+
+int settings_add_url(struct settings *s, const char *url)
+{
+	if (s->url_count == TRANSPORT_MAX_MIRRORS) {
+		message_error("more than %d URLs", TRANSPORT_MAX_MIRRORS);
+		return EXIT_USAGE;
+	}
+	s->urls[s->url_count++] = url;
+	return 0;
+}
+
+int settings_add_key(struct settings *s, const char *file)
+{
+	if (s->key_count == SETTINGS_MAX_KEYS) {
+		message_error("more than %d keys", SETTINGS_MAX_KEYS);
+		return EXIT_USAGE;
+	}
+	s->key_files[s->key_count++] = file;
+	return 0;
+}
+
+int settings_set_quota(struct settings *s, const char *text)
+{
+	size_t n = strlen(text);
+	uint64_t percent;
+
+	if (n > 1 && text[n - 1] == '%') {
+		_cleanup_free_ char *number = strndup(text, n - 1);
+		if (number && parse_number(number, 1, 100, &percent) == 0) {
+			s->quota_percent = (unsigned)percent;
+			s->quota = 0;
+			return 0;
+		}
+	} else if (parse_size(text, &s->quota) == 0 && s->quota >= MIB) {
+		s->quota_percent = 0;
+		return 0;
+	}
+	message_error("quota '%s': expected a size of at least 1M (as 500M or 20G), or a percentage of the file system (as 50%%)", text);
+	return EXIT_USAGE;
+}
+
+static int set_seconds(const char *name, const char *text, unsigned *ret)
+{
+	uint64_t value;
+
+	if (parse_number(text, 0, 1000000, &value) < 0) {
+		message_error("option %s: expected a number of seconds, not '%s'", name, text);
+		return EXIT_USAGE;
+	}
+	*ret = (unsigned)value;
+	return 0;
+}
+
+static int add_kernel_option(struct settings *s, const char *word)
+{
+	char *longer = s->kernel_options ? io_format("%s,%s", s->kernel_options, word) : strdup(word);
+
+	if (!longer) {
+		message_error("out of memory");
+		return EXIT_SOFTWARE;
+	}
+	free(s->kernel_options);
+	s->kernel_options = longer;
+	return 0;
+}
+
+static bool is_among(const char *word, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(word, list[i]) == 0)
+			return true;
+	return false;
+}
+
+/* -1: not one of these. */
+static int set_value(struct settings *s, const char *name, const char *value)
+{
+	if (strcmp(name, "key") == 0)
+		return settings_add_key(s, value);
+	if (strcmp(name, "mirror") == 0)
+		return settings_add_url(s, value);
+	if (strcmp(name, "quota") == 0)
+		return settings_set_quota(s, value);
+	if (strcmp(name, "timeout") == 0)
+		return set_seconds(name, value, &s->timeout);
+	if (strcmp(name, "mount_timeout") == 0)
+		return set_seconds(name, value, &s->mount_timeout);
+	if (strcmp(name, "parallel") == 0)
+		return set_seconds(name, value, &s->parallel);
+	if (strcmp(name, "tag") == 0)
+		s->tag = value;
+	else if (strcmp(name, "proxy") == 0)
+		s->proxy = value;
+	else if (strcmp(name, "cafile") == 0)
+		s->ca_file = value;
+	else if (strcmp(name, "cache") == 0) {
+		free(s->cache);
+		s->cache = strdup(value);
+	} else
+		return -1;
+	return 0;
+}
+
+static int set_word(struct settings *s, const char *word)
+{
+	if (strcmp(word, "root") == 0)
+		s->root = true;
+	else if (strcmp(word, "allow_other") == 0)
+		s->allow_other = true;
+	else if (strcmp(word, "noallow_other") == 0)
+		s->no_allow_other = true;
+	else if (strcmp(word, "nopassthrough") == 0)
+		s->no_passthrough = true;
+	else if (strcmp(word, "nosplice") == 0)
+		s->no_splice = true;
+	else if (is_among(word, kernel_words, ARRAY_SIZE(kernel_words)))
+		return add_kernel_option(s, word);
+	else if (!is_among(word, ignored_words, ARRAY_SIZE(ignored_words)) && strncmp(word, "x-", 2) != 0 && strncmp(word, "comment=", 8) != 0)
+		return -1;
+	return 0;
+}
+
+static int parse_option(struct settings *s, const char *option)
+{
+	char *equals = strchr(option, '=');
+	int code;
+
+	if (equals && strncmp(option, "x-", 2) != 0 && strncmp(option, "comment=", 8) != 0) {
+		*equals = '\0';
+		code = set_value(s, option, equals + 1);
+	} else {
+		code = *option ? set_word(s, option) : 0;
+	}
+	if (code >= 0)
+		return code;
+	message_error("unknown mount option '%s'; see fetchfs(1)", option);
+	return EXIT_USAGE;
+}
+
+int settings_parse_options(struct settings *s, const char *list)
+{
+	/* The values stay in use: kept until the end of the program. */
+	char *copy = strndup(list, MAX_OPTION_LIST), *next = copy;
+	int code = copy ? 0 : EXIT_SOFTWARE;
+
+	while (code == 0 && next)
+		code = parse_option(s, strsep(&next, ","));
+	return code;
+}
+
+static int read_keys(struct settings *s)
+{
+	for (size_t i = 0; i < s->key_count; i++) {
+		errint_t r = signify_read_public(s->key_files[i], &s->keys[i]);
+		if (r < 0) {
+			message_error("cannot read the public key %s: %s", s->key_files[i],
+				      r == SIGNIFY_E_MALFORMED ? "it is no public key of signify's format (fetchfs keygen makes KEYBASE.pub)" : strerror(-r));
+			return r == SIGNIFY_E_MALFORMED ? EXIT_DATA : EXIT_NO_INPUT;
+		}
+	}
+	if (s->key_count > 0)
+		return 0;
+	message_error("no key given: name the repository's public key with -K KEY.pub (or -o key=KEY.pub)");
+	return EXIT_USAGE;
+}
+
+static char *default_cache(void)
+{
+	const char *base = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+
+	if (geteuid() == 0)
+		return strdup("/var/cache/fetchfs");
+	if (base && *base == '/')
+		return io_format("%s/fetchfs", base);
+	return home && *home ? io_format("%s/.cache/fetchfs", home) : NULL;
+}
+
+int settings_finish(struct settings *s)
+{
+	int code = read_keys(s);
+	char *absolute;
+
+	if (code)
+		return code;
+	if (!s->cache)
+		s->cache = default_cache();
+	if (!s->cache) {
+		message_error("no cache directory given, and HOME is not set: use -c DIRECTORY");
+		return EXIT_USAGE;
+	}
+	/* The daemon leaves the working directory. */
+	if (*s->cache != '/') {
+		_cleanup_free_ char *here = getcwd(NULL, 0);
+		absolute = here ? io_format("%s/%s", here, s->cache) : NULL;
+		if (!absolute) {
+			message_error("cannot tell the working directory: %s", strerror(errno));
+			return EXIT_SOFTWARE;
+		}
+		free(s->cache);
+		s->cache = absolute;
+	}
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* What a mount was asked for: options of the command line and of -o, which is where fstab puts them. Knows words; must not know what they do. */
+#ifndef SPORE_FETCHFS_CLIENT_SETTINGS_H
+#define SPORE_FETCHFS_CLIENT_SETTINGS_H
+
+#include "common/signify.h"
+#include "fetchfs/client/transport.h"
+
+#define SETTINGS_MAX_KEYS 16
+#define SETTINGS_DEFAULT_MOUNT_TIMEOUT 60	/* seconds */
+
+struct settings {
+	const char *urls[TRANSPORT_MAX_MIRRORS];
+	size_t url_count;
+	const char *mountpoint;
+	const char *key_files[SETTINGS_MAX_KEYS];
+	struct signify_public keys[SETTINGS_MAX_KEYS];
+	size_t key_count;
+	char *cache;			/* directory */
+	uint64_t quota;			/* bytes; 0: not given */
+	unsigned quota_percent;
+	const char *tag, *proxy, *ca_file;
+	unsigned timeout;		/* seconds that a read waits; 0: without end */
+	unsigned mount_timeout;
+	unsigned parallel;
+	bool foreground, root, no_passthrough, no_splice;
+	bool allow_other, no_allow_other;
+	char *kernel_options;		/* "ro,nosuid" */
+};
+
+void settings_init(struct settings *s);
+void settings_done(struct settings *s);
+/* 0, or an exit code after a message. Texts must outlive the settings. */
+int settings_add_url(struct settings *s, const char *url);
+int settings_add_key(struct settings *s, const char *file);
+int settings_set_quota(struct settings *s, const char *text);
+/* The list behind -o. */
+int settings_parse_options(struct settings *s, const char *list);
+/* When all is given: reads keys, and fills in what was not said. */
+int settings_finish(struct settings *s);
+
+#endif
