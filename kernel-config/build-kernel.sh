@@ -28,10 +28,10 @@ architecture() {
 }
 
 # What decides the bytes of a kernel beside its source: fragments, this script, compiler, binutils, compressors.
+# Not so comments; only the one kind that is an option counts.
 inputs() {
-	cat "$here/build-kernel.sh"
 	# shellcheck disable=SC2086 # a list of files
-	cat $fragments
+	sed '/^[[:space:]]*#/{/^# CONFIG_[A-Za-z0-9_]* is not set$/!d;}' "$here/build-kernel.sh" $fragments
 	"${cross}gcc" -v 2>&1 | grep '^gcc version\|^Target'
 	"${cross}ld" --version | head -n 1
 	zstd --version
@@ -211,10 +211,10 @@ if ! is_complete "$result"; then
 	flock -n 9 || { say "waiting for another build of the same kernel"; flock 9; }
 	trap finish EXIT
 	trap 'exit 130' INT TERM
-	log=$result.log
-	: >"$log"
-	work=$(mktemp -d "$store/work-XXXXXX")
 	if ! is_complete "$result"; then
+		log=$result.log
+		: >"$log"
+		work=$(mktemp -d "$store/work-XXXXXX")
 		obtain_source
 		result=$(result_of "$(dpkg-deb -f "$deb" Version)")
 		is_complete "$result" || build "$result"

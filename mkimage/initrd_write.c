@@ -89,7 +89,7 @@ static errint_t write_cpio(const struct recipe *r, int64_t time, struct buffer *
 }
 
 /*
- * One block, CRC32, the dictionary no larger than the data. No filter for machine code: it saves 3.5 %, and a kernel without CONFIG_XZ_DEC_X86 or
+ * One block, CRC32, the dictionary no larger than the data. No filter for machine code: it saves about 3.5 %, and a kernel without CONFIG_XZ_DEC_X86 or
  * its like would not boot.
  */
 static errint_t compress_xz(const struct buffer *in, struct buffer *out)

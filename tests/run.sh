@@ -30,7 +30,7 @@ tests_of() {
 
 run_one() {
 	tier=$1 test=$2
-	name=$(basename "$test" .sh)
+	name=$(basename "$(basename "$test" .sh)" .test)
 	log=$logs/$tier/$name.log
 	mkdir -p "$logs/$tier"
 	start=$(date +%s)
@@ -58,7 +58,7 @@ for tier in "$@"; do
 	tier_start=$(date +%s)
 	for test in $(tests_of "$tier"); do
 		# shellcheck disable=SC2254 # a pattern is wanted
-		case $(basename "$test") in
+		case $(basename "$(basename "$test" .sh)" .test) in
 		$pattern) run_one "$tier" "$test" ;;
 		esac
 	done

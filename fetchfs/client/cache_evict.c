@@ -165,21 +165,31 @@ static uint64_t evict_to(struct cache *c, uint64_t target, uint64_t at_least)
 	return freed;
 }
 
-void cache_reserve(struct cache *c, uint64_t size)
+/* Where all is in use, eviction is not tried again and again: only after a while, or when a file is closed (cache_unpin). */
+static bool is_over(struct cache *c, uint64_t bytes)
+{
+	return atomic_load(&c->usage) + bytes > c->quota;
+}
+
+errint_t cache_reserve(struct cache *c, uint64_t size)
 {
 	uint64_t bytes = align_up(size, CACHE_BLOCK);
 
-	if (atomic_load(&c->usage) + bytes > c->quota) {
+	if (is_over(c, bytes)) {
 		pthread_mutex_lock(&c->evict_lock);
-		/* Another thread may have done it meanwhile. Where all is in use, it is not tried again and again. */
-		if (atomic_load(&c->usage) + bytes > c->quota && clock_now() >= c->no_evict_before) {
-			evict_to(c, c->quota / 100 * KEEP_PERCENT, 0);
-			if (atomic_load(&c->usage) + bytes > c->quota)
-				c->no_evict_before = clock_now() + PAUSE_SECONDS * NS_PER_SECOND;
+		/* Another thread may have done it meanwhile. */
+		if (is_over(c, bytes) && clock_now() >= atomic_load(&c->no_evict_before)) {
+			atomic_store(&c->no_evict_before, 0);
+			evict_to(c, c->quota / 100 * KEEP_PERCENT - MIN(bytes, c->quota / 100 * KEEP_PERCENT), 0);
+			if (is_over(c, bytes))
+				atomic_store(&c->no_evict_before, clock_now() + PAUSE_SECONDS * NS_PER_SECOND);
 		}
 		pthread_mutex_unlock(&c->evict_lock);
+		if (is_over(c, bytes))
+			return -ENOSPC;
 	}
 	atomic_fetch_add(&c->usage, bytes);
+	return 0;
 }
 
 /* Others may be filling the disk: only what is needed goes, and a little more so that the next write does not come here at once. */

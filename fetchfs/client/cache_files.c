@@ -143,12 +143,13 @@ static errint_t write_once(struct cache *c, const char *name, const void *data, 
 
 static errint_t write_file(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
 {
-	errint_t r;
+	errint_t r = cache_reserve(c, size);
 
-	cache_reserve(c, size);
-	r = write_once(c, name, data, size, ret_fd);
-	if (cache_is_full(r) && cache_make_room(c, size) == 0)
+	if (r == 0) {
 		r = write_once(c, name, data, size, ret_fd);
+		if (cache_is_full(r) && cache_make_room(c, size) == 0)
+			r = write_once(c, name, data, size, ret_fd);
+	}
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);
 		return r;
@@ -160,10 +161,16 @@ static errint_t write_file(struct cache *c, const char *name, const void *data, 
 
 errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd)
 {
+	errint_t r;
 	char name[CACHE_NAME_SIZE];
 
 	cache_name(CACHE_FILES, key, "", name);
-	return write_file(c, name, data, size, ret_fd);
+	r = write_file(c, name, data, size, ret_fd);
+	if (r == 0 && c->has_suspects) {
+		cache_name(CACHE_SUSPECT, key, "", name);
+		(void)unlinkat(c->fd, name, 0);
+	}
+	return r;
 }
 
 static unsigned pin_bucket(const struct digest *key)
@@ -199,6 +206,7 @@ void cache_unpin(struct cache *c, const struct digest *key)
 	if (p && --p->count == 0) {
 		*link = p->next;
 		free(p);
+		atomic_store(&c->no_evict_before, 0);
 	}
 	pthread_mutex_unlock(&c->pin_lock);
 }

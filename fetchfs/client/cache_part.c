@@ -101,12 +101,13 @@ errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t siz
 errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset)
 {
 	static const uint8_t present = 1;
-	errint_t r;
+	errint_t r = cache_reserve(c, size);
 
-	cache_reserve(c, size);
-	r = io_pwrite_full(p->fd, data, size, offset);
-	if (cache_is_full(r) && cache_make_room(c, size) == 0)
+	if (r == 0) {
 		r = io_pwrite_full(p->fd, data, size, offset);
+		if (cache_is_full(r) && cache_make_room(c, size) == 0)
+			r = io_pwrite_full(p->fd, data, size, offset);
+	}
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);
 		return r;

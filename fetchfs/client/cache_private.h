@@ -31,7 +31,7 @@ struct cache {
 	pthread_t counter;
 	bool counting;
 	pthread_mutex_t evict_lock;
-	int64_t no_evict_before;	/* by evict_lock: the last eviction did not help */
+	_Atomic int64_t no_evict_before;	/* the last eviction did not help */
 	pthread_mutex_t finish_lock;	/* with flock on finish_fd: parts get their final names one by one */
 	pthread_mutex_t pin_lock;
 	struct cache_pinned *pins[CACHE_PIN_BUCKETS];
@@ -42,8 +42,8 @@ void cache_name(const char *folder, const struct digest *key, const char *suffix
 bool cache_is_pinned(struct cache *c, const struct digest *key);
 /* openat (mode 0600) of a file whose reading does not note the access time. */
 int cache_open_file(struct cache *c, const char *name, int flags);
-/* Whether size bytes may be added; evicts where they may not. Counts them in. */
-void cache_reserve(struct cache *c, uint64_t size);
+/* Counts size bytes in; evicts where they are too many. -ENOSPC: all that is there is in use. */
+errint_t cache_reserve(struct cache *c, uint64_t size);
 /* The disk is full: makes room for size bytes and then some. -ENOSPC where nothing could be freed. */
 errint_t cache_make_room(struct cache *c, uint64_t size);
 /* Sums up what is there. */

@@ -115,6 +115,7 @@ errint_t files_parts_open(struct files *f, const struct place *p, struct file *f
 	parts->inode = p->inode;
 	parts->count = p->inode.count;
 	parts->part.fd = parts->part.map_fd = -1;
+	pthread_mutex_init(&parts->spare_lock, NULL);
 	parts->starts = calloc((size_t)parts->count + 1, sizeof(*parts->starts));
 	parts->states = calloc(parts->count ? parts->count : 1, sizeof(*parts->states));
 	r = parts->starts && parts->states ? describe(p, parts, &file->key) : -ENOMEM;
@@ -155,6 +156,8 @@ void files_parts_free(struct file_parts *p)
 	if (!p)
 		return;
 	cache_part_close(&p->part);
+	pthread_mutex_destroy(&p->spare_lock);
+	free(p->spare);
 	free(p->starts);
 	free((void *)p->states);
 	free(p);
@@ -224,9 +227,12 @@ static void ahead_ready(struct store_waiter *w, errint_t r, const void *object, 
 	struct catalog_extent e;
 	const void *data = r == 0 ? extent_in_object(p, a->extent, object, size, &e) : NULL;
 
-	if (data && atomic_load(&p->states[a->extent]) != PART_PRESENT &&
-	    cache_part_write(a->files->cache, &p->part, a->extent, data, (size_t)e.length, p->starts[a->extent]) == 0)
-		mark_present(a->files, p, a->extent);
+	if (data && atomic_load(&p->states[a->extent]) != PART_PRESENT) {
+		if (cache_part_write(a->files->cache, &p->part, a->extent, data, (size_t)e.length, p->starts[a->extent]) == 0)
+			mark_present(a->files, p, a->extent);
+		else
+			atomic_store(&p->full, true);
+	}
 	files_release(a->files, a->file);
 	free(a);
 }
@@ -255,7 +261,7 @@ static void read_ahead(struct files *f, struct file *file, uint32_t i)
 	unsigned last = atomic_exchange(&p->last_extent, i + 1);
 	unsigned run = atomic_load(&p->run);
 
-	if (last == i + 1 || p->part.fd < 0)
+	if (last == i + 1 || p->part.fd < 0 || atomic_load(&p->full))
 		return;
 	run = last == i ? MIN(run ? 2 * run : 1, MAX_AHEAD) : 0;
 	atomic_store(&p->run, run);
@@ -301,6 +307,37 @@ static errint_t go_to_memory(struct file_read *r, uint32_t i)
 	for (; first < i && e == 0; first++)
 		e = read_present(r, first);
 	return e;
+}
+
+static void keep_spare(struct file_parts *p, uint32_t i, const void *data, size_t size)
+{
+	void *copy = malloc(size);
+
+	if (!copy)
+		return;
+	memcpy(copy, data, size);
+	pthread_mutex_lock(&p->spare_lock);
+	free(p->spare);
+	p->spare = copy;
+	p->spare_extent = i;
+	p->spare_size = size;
+	pthread_mutex_unlock(&p->spare_lock);
+}
+
+/* 0: copied; -ENOENT: it is another extent's. */
+static errint_t take_spare(struct file_read *r, uint32_t i)
+{
+	struct file_parts *p = r->file->parts;
+	errint_t error = -ENOENT;
+
+	pthread_mutex_lock(&p->spare_lock);
+	if (p->spare && p->spare_extent == i) {
+		error = go_to_memory(r, i);
+		if (error == 0)
+			copy_extent(r, i, p->spare, p->spare_size);
+	}
+	pthread_mutex_unlock(&p->spare_lock);
+	return error;
 }
 
 /* The tail of a file may have come into the cache with the pack that holds it. */
@@ -349,6 +386,11 @@ static errint_t advance(struct files *f, struct file_read *r)
 		}
 		if (error < 0)
 			return error;
+		error = take_spare(r, r->extent);
+		if (error == 0)
+			continue;
+		if (error != -ENOENT)
+			return error;
 		r->waiter.ready = extent_ready;
 		r->files = f;
 		/* From here on it belongs to whoever serves it. */
@@ -372,10 +414,15 @@ static errint_t take_extent(struct files *f, struct file_read *r, const void *ob
 		return r->data ? (copy_extent(r, r->extent, data, e.length), 0) : 0;
 	if (p->part.fd >= 0)
 		error = cache_part_write(f->cache, &p->part, r->extent, data, (size_t)e.length, p->starts[r->extent]);
-	if (error == 0)
+	if (error == 0) {
 		mark_present(f, p, r->extent);
-	else if ((error = go_to_memory(r, r->extent)) < 0)
-		return error;
+	} else {
+		error = go_to_memory(r, r->extent);
+		if (error < 0)
+			return error;
+		atomic_store(&p->full, true);
+		keep_spare(p, r->extent, data, (size_t)e.length);
+	}
 	if (r->data)
 		copy_extent(r, r->extent, data, e.length);
 	return 0;

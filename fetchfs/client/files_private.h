@@ -18,6 +18,12 @@ struct file_parts {
 	struct cache_part part;
 	atomic_uint missing;		/* extents that are not PRESENT */
 	atomic_uint last_extent, run;	/* how it is being read */
+	atomic_bool full;		/* the cache did not take one: nothing is fetched ahead any more */
+	/* The last extent that the cache did not take, for the reads that follow. */
+	pthread_mutex_t spare_lock;
+	uint32_t spare_extent;
+	void *spare;			/* NULL: none */
+	size_t spare_size;
 };
 
 struct files_shard {

@@ -242,7 +242,6 @@ static errint_t look_at_gap(struct survey *s)
 	if (unused >= 0 && gpt_largest_gap(grown, SCRATCH_ALIGNMENT, &first, &last)) {
 		p->offset = first * size;
 		p->bytes = (last + 1 - first) * size;
-		p->partition = (uint32_t)unused + 1;
 	}
 	place_say(p, "room behind the image");
 	if (!place_fits(s, p))

@@ -3,6 +3,8 @@
 #include "initrd/scratch/probe.h"
 #include "common/io.h"
 
+#include <fcntl.h>
+
 #define SUPER_AT 1024
 #define SUPER_SIZE 1024
 #define SUPER_MAGIC 0xEF53
@@ -191,6 +193,7 @@ errint_t probe_zero(int fd, uint64_t offset, uint64_t bytes, const struct probe_
 	if (r < 0 || *ret_at != UINT64_MAX)
 		return r;
 	r = zero_stretch(fd, end - PROBE_EDGE, end, hole, buffer, ret_at);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	uint64_t step = (bytes - 2 * PROBE_EDGE) / PROBE_SAMPLES;
 	for (unsigned int i = 0; r == 0 && *ret_at == UINT64_MAX && i < PROBE_SAMPLES; i++) {
 		uint64_t at = (offset + PROBE_EDGE + i * step) / 4096 * 4096;

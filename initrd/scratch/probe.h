@@ -34,12 +34,13 @@ struct probe_hole {
 
 /*
  * Whether offset..offset+bytes is zero as far as it is read: wholly up to PROBE_WHOLE bytes, beyond that the first and the last PROBE_EDGE bytes and
- * PROBE_SAMPLES samples of PROBE_SAMPLE bytes evenly between. *ret_at: where the first byte that is not zero was found (UINT64_MAX: none).
+ * PROBE_SAMPLES samples of PROBE_SAMPLE bytes evenly between: every known format has something at one of the ends, and data without a format is found
+ * where it takes up more than a thousandth of the disk in one piece. *ret_at: where the first byte that is not zero was found (UINT64_MAX: none).
  */
-#define PROBE_WHOLE (64 * MIB)
-#define PROBE_EDGE (16 * MIB)
+#define PROBE_WHOLE (16 * MIB)
+#define PROBE_EDGE (4 * MIB)
 #define PROBE_SAMPLES 1024u
-#define PROBE_SAMPLE (32 * KIB)
+#define PROBE_SAMPLE (4 * KIB)
 errint_t probe_zero(int fd, uint64_t offset, uint64_t bytes, const struct probe_hole *hole, uint64_t *ret_at);
 
 #endif
