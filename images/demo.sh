@@ -127,11 +127,10 @@ wait_all
 start_web_server
 write_user_data
 make -s image REPOSITORY="http://10.0.2.2:$port/" KEY=$work/key.pub
-[ -e $work/disk.qcow2 ] || qemu-img create -q -f qcow2 $work/disk.qcow2 8G
 cat >&2 <<END
 
 Everything is built after $(elapsed) s. The machine starts now: log in as 'spore' with the password 'spore'.
 Leave QEMU with Ctrl-A X; 'sudo poweroff' in the machine does it properly. A second 'make demo' boots with a warm cache.
 
 END
-tests/boot/run-qemu.sh --image build/images/spore-x86_64.img --seed $work/seed.iso --disk $work/disk.qcow2 --firmware uefi
+tests/boot/run-qemu.sh --image build/images/spore-x86_64.img --seed $work/seed.iso --disk $work/scratch.img --firmware uefi

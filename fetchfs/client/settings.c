@@ -22,6 +22,8 @@ void settings_done(struct settings *s)
 {
 	free(s->cache);
 	free(s->kernel_options);
+	while (s->text_count > 0)
+		free(s->texts[--s->text_count]);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -165,10 +167,17 @@ static int parse_option(struct settings *s, const char *option)
 
 int settings_parse_options(struct settings *s, const char *list)
 {
-	/* The values stay in use: kept until the end of the program. */
-	char *copy = strndup(list, MAX_OPTION_LIST), *next = copy;
-	int code = copy ? 0 : EXIT_SOFTWARE;
+	char *copy, *next;
+	int code = 0;
 
+	if (s->text_count == SETTINGS_MAX_LISTS) {
+		message_error("more than %d options -o", SETTINGS_MAX_LISTS);
+		return EXIT_USAGE;
+	}
+	copy = next = strndup(list, MAX_OPTION_LIST);
+	if (!copy)
+		return EXIT_SOFTWARE;
+	s->texts[s->text_count++] = copy;
 	while (code == 0 && next)
 		code = parse_option(s, strsep(&next, ","));
 	return code;

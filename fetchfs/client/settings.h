@@ -7,6 +7,7 @@
 #include "fetchfs/client/transport.h"
 
 #define SETTINGS_MAX_KEYS 16
+#define SETTINGS_MAX_LISTS 32
 #define SETTINGS_DEFAULT_MOUNT_TIMEOUT 60	/* seconds */
 
 struct settings {
@@ -26,6 +27,8 @@ struct settings {
 	bool foreground, root, no_passthrough, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */
+	char *texts[SETTINGS_MAX_LISTS];	/* what -o brought, cut into words that others point to */
+	size_t text_count;
 };
 
 void settings_init(struct settings *s);

@@ -14,6 +14,7 @@ environment_make() {
 		"$env_dir/ro" "$env_dir/scratch" "$env_dir/oldroot" "$env_dir/oldrun"
 	cp "$R/bin/spore" "$R/bin/busybox" "$env_dir/bin/"
 	ln -s spore "$env_dir/bin/@fetchfs"
+	ln -s spore "$env_dir/bin/scratch"
 	cp -r "$R/etc/spore/keys" "$env_dir/etc/spore/"
 	[ ! -d "$R/etc/ssl" ] || cp -r "$R/etc/ssl" "$env_dir/etc/"
 	: >>"$R/run/spore/net/resolv.conf"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The disk helper of the initrd as a program: prepare, grow, plan, probe, settle. Says what it does and why; the work is done by the files beside it.
+ * The disk helper of the initrd as a program: prepare, grow, plan, probe, settle, wait. Says what it does and why; the work is done by the files beside it.
  * Results for the stages go to standard output, messages to standard error.
  */
 #include "initrd/scratch/scratch.h"
@@ -300,6 +300,24 @@ static int run_settle(void *context, int operands, char **operand)
 	return EXIT_UNAVAILABLE;
 }
 
+static int run_wait(void *context, int operands, char **operand)
+{
+	(void)context;
+	for (int i = 0; i < operands; i++) {
+		uint64_t pid;
+		if (parse_number(operand[i], 1, INT32_MAX, &pid) < 0) {
+			message_error("'%s' is no process", operand[i]);
+			return EXIT_USAGE;
+		}
+		errint_t r = settle_wait_process((pid_t)pid, (int)arguments.timeout_ms);
+		if (r < 0) {
+			message_error("waiting for process %s to end: %s", operand[i], strerror(-r));
+			return EXIT_UNAVAILABLE;
+		}
+	}
+	return 0;
+}
+
 int scratch_main(int argc, char **argv)
 {
 	const struct option_spec prepare_options[] = {
@@ -321,6 +339,8 @@ int scratch_main(int argc, char **argv)
 		  .max_operands = 1, .run = run_probe, .context = &arguments },
 		{ .name = "settle", .summary = "Wait until the kernel announces no more devices.", .options = settle_options,
 		  .on_option = on_option, .run = run_settle, .context = &arguments },
+		{ .name = "wait", .operands = "PID...", .summary = "Wait until processes have ended.", .options = settle_options + 1,
+		  .on_option = on_option, .min_operands = 1, .max_operands = -1, .run = run_wait, .context = &arguments },
 		{ .name = NULL },
 	};
 	message_init("scratch");

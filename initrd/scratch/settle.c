@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 static int64_t now_ms(void)
@@ -36,5 +37,25 @@ errint_t settle_wait(int quiet_ms, int timeout_ms)
 			return -errno;
 		while (recv(fd, message, sizeof(message), 0) >= 0)
 			;
+	}
+}
+
+errint_t settle_wait_process(pid_t pid, int timeout_ms)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		return errno == ESRCH ? 0 : -errno;
+	int64_t end = now_ms() + timeout_ms;
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = end - now_ms();
+		int n = left <= 0 ? 0 : poll(&p, 1, (int)left);
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
 	}
 }

@@ -28,10 +28,13 @@ need_qemu() {
 boot_console() {
 	script=$1
 	shift
-	console -t "${BOOT_SECONDS:-600}" -o "${script%.script}.log" "$script" -- tests/boot/run-qemu.sh --arch "$ARCH" "$@" || {
-		[ -z "${SPORE_BOOT_LOGS:-}" ] || cp "$T"/*.log "$SPORE_BOOT_LOGS"/ 2>/dev/null || :
-		fail "the boot did not go as $(basename "$script") says"
-	}
+	boot_code=0
+	console -t "${BOOT_SECONDS:-600}" -o "${script%.script}.log" "$script" -- tests/boot/run-qemu.sh --arch "$ARCH" "$@" || boot_code=$?
+	# For whoever looks at a boot later: the consoles of all boots.
+	if [ -n "${SPORE_BOOT_LOGS:-}" ]; then
+		cp "${script%.script}.log" "$SPORE_BOOT_LOGS/$test_name-$(basename "${script%.script}").log"
+	fi
+	[ "$boot_code" -eq 0 ] || fail "the boot did not go as $(basename "$script") says"
 }
 
 # captured SCRIPT NAME: what a script's "capture" or "stamp" kept.

@@ -18,7 +18,7 @@ Usage: run-qemu.sh --image FILE [OPTION]...
   --kernel FILE, --initrd FILE, --append TEXT   for direct; by default those on the image's ESP
   --esp DIR          instead of --image: a folder shown as a FAT disk (for tests of the loader)
   --memory MB        1024
-  --smp N            2
+  --smp N            2, or 1 where QEMU emulates the processor
   --arch ARCH        x86_64
   --net KIND         user (default: the host is 10.0.2.2), none, or metadata:PORT (the host's PORT is 169.254.169.254:80, the host 169.254.169.2)
   --nics N           how many network cards (1; the second and further ones are on networks of their own)
@@ -56,7 +56,7 @@ add() {
 # QEMU's options split at commas; doubled ones stand for themselves.
 escape() { printf '%s' "$1" | sed 's/,/,,/g'; }
 
-image='' keep='' disks='' size=8G seed='' firmware=uefi kernel='' initrd='' append='' esp='' memory=1024 smp=2 arch=x86_64 net=user nics=1
+image='' keep='' disks='' size=8G seed='' firmware=uefi kernel='' initrd='' append='' esp='' memory=1024 smp='' arch=x86_64 net=user nics=1
 snapshot=false print=false extra=''
 
 quote_more() { extra="$extra '$(printf '%s' "$1" | sed "s/'/'\\\\''/g")'"; }
@@ -122,6 +122,12 @@ accelerator() {
 	echo tcg
 }
 accel=${QEMU_ACCEL:-$(accelerator)}
+
+# QEMU's emulation of several processors runs stale code for a moment after one of them has patched the kernel's text: an int3 that is no longer
+# there then ends in an oops (seen with QEMU 7.2). One processor has no such moment.
+if [ -z "$smp" ]; then
+	if [ "$accel" = kvm ]; then smp=2; else smp=1; fi
+fi
 
 [ "$firmware" != secureboot ] || machine=$machine,smm=on
 add -machine "$machine,accel=$accel" -m "$memory" -smp "$smp" -nodefaults -display none -no-reboot
