@@ -7,6 +7,7 @@ SCRATCH_LIB := $(H)/lib/libscratch.a
 
 $(SCRATCH_LIB): $(call host_objects,$(SCRATCH_SRC))
 $(H)/bin/scratch: $(call host_objects,initrd/scratch/main.c) $(SCRATCH_LIB) $(COMMON_LIB)
+test-tools: $(H)/bin/scratch
 
 # Everything is compiled with one section per function; the linker keeps what is reached from main.
 SPORE_SRC := initrd/spore.c $(COMMON_SRC) $(FETCHFS_SRC) $(FETCHFS_FORMAT_SRC) $(FETCHFS_CLIENT_SRC) $(CTX_GUEST_SRC) $(SCRATCH_SRC)

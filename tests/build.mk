@@ -54,3 +54,7 @@ check-quick: ## the tests that need neither kernel nor QEMU
 boot: ## boot IMAGE in QEMU on this terminal: IMAGE=FILE [SEED=ISO] [DISK=FILE] [FIRMWARE=uefi|bios]
 	@[ -n "$(IMAGE)" ] || { echo "make boot: name the image: IMAGE=build/images/spore-$(ARCH).img" >&2; exit 64; }
 	tests/boot/run-qemu.sh --arch $(ARCH) --image "$(IMAGE)" $(if $(SEED),--seed "$(SEED)") $(if $(DISK),--disk "$(DISK)") --firmware $(or $(FIRMWARE),uefi)
+
+.PHONY: bench
+bench: programs test-tools guest bootloader kernel ## sizes, and power-on to login beside a local disk (root; RUNS=3)
+	tests/bench/boot.sh $(or $(RUNS),3)

@@ -109,7 +109,7 @@ static errint_t make_partition(struct disk *d, struct place *place, uint64_t lim
 	errint_t r = fd < 0 ? fd : g ? table_with_partition(fd, d, place, limit, g) : -ENOMEM;
 
 	if (r == 0)
-		r = gpt_write(fd, g, place->verdict == PLACE_DISK);
+		r = gpt_write(fd, g, true);
 	if (r < 0) {
 		problem_say(problem, "writing the partition table of /dev/%s", d->name);
 		return r;
@@ -260,7 +260,7 @@ errint_t make_larger(const struct plan *plan, struct place *place, uint64_t limi
 	}
 	p->last = p->first + sectors - 1;
 	problem_say(problem, "writing the partition table of /dev/%s", d->name);
-	if ((r = gpt_write(fd, g, false)) < 0)
+	if ((r = gpt_write(fd, g, true)) < 0)
 		return r;
 	place->bytes = sectors * d->sector_size;
 	problem_say(problem, "telling the kernel of the larger partition on /dev/%s", d->name);

@@ -89,6 +89,7 @@ stored=$(du -sb --apparent-size "$repository/objects" | cut -f1)
 local_s=$(median "$T/local.times") cold_s=$(median "$T/cold.times") warm_s=$(median "$T/warm.times")
 bytes=$(median "$T/cold.bytes") warm_bytes=$(median "$T/warm.bytes")
 accel=$(tests/boot/run-qemu.sh --image "$T/spore.img" --print | grep -o 'accel=[a-z]*')
+tail -n 1 "$T/mkimage.log"
 cat <<END
 Power-on to login, QEMU $accel, median of $runs
   local ext4                 $local_s s

@@ -130,18 +130,18 @@ if [ -z "$smp" ]; then
 fi
 
 [ "$firmware" != secureboot ] || machine=$machine,smm=on
-add -machine "$machine,accel=$accel" -m "$memory" -smp "$smp" -nodefaults -display none -no-reboot
+add -machine "$machine,accel=$accel" -m "$memory" -smp "$smp" -nodefaults -display none
 if [ "$accel" = kvm ]; then
 	add -cpu host
 else
 	add -cpu max
 fi
 
-# The console: Ctrl-A x ends QEMU on a terminal; in a pipe every byte is the machine's.
+# The console: Ctrl-A x ends QEMU on a terminal; in a pipe every byte is the machine's, and a restart ends QEMU as switching off does.
 if [ -t 0 ]; then
 	add -serial mon:stdio
 else
-	add -serial stdio -monitor none
+	add -serial stdio -monitor none -no-reboot
 fi
 
 # add_uefi CODE VARIABLES: the machine writes to a copy of the variables.
@@ -262,9 +262,13 @@ if [ "$print" = true ]; then
 	exit 0
 fi
 [ ! -t 0 ] || echo "run-qemu.sh: $qemu with $accel; Ctrl-A x ends it, Ctrl-A h lists more" >&2
-# Where this shell is killed, QEMU ends too.
-if command -v setpriv >/dev/null; then
-	setpriv --pdeathsig TERM "$qemu" "$@"
-else
-	"$qemu" "$@"
-fi
+# Where this shell is killed, QEMU ends too. In braces: a change of this file while a machine runs must not reach the shell.
+{
+	code=0
+	if command -v setpriv >/dev/null; then
+		setpriv --pdeathsig TERM "$qemu" "$@" || code=$?
+	else
+		"$qemu" "$@" || code=$?
+	fi
+	exit "$code"
+}
