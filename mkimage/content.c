@@ -166,6 +166,8 @@ static errint_t add_settings(const struct content_request *q, struct recipe *ini
 		return no_memory(p);
 	fprintf(f, "# Image '%s', written by mkimage. Settings on the kernel's command line (spore.KEY=VALUE) stand over these.\n",
 		q->definition->values[DEF_NAME]);
+	/* A machine whose clock has stopped starts from here, not from 1970. */
+	fprintf(f, "build_date=%lld\n", (long long)q->time);
 	for (int k = 0; k < DEF_COUNT; k++) {
 		const char *value = q->definition->values[k];
 		if (definition_is_guest_setting((enum definition_key)k) && value && *value)

@@ -85,6 +85,7 @@ serve_nginx() {
 		server_port=$((server_port + 1))
 		[ "$server_port" -lt 40100 ] || fail "no port for nginx: $(cat "$T/nginx/error.log")"
 	done
+	# shellcheck disable=SC2034 # for the tests
 	server_url=http://127.0.0.1:$server_port
 }
 

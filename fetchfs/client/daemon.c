@@ -57,7 +57,7 @@ int daemon_fork(struct daemon *d)
 	return EXIT_SOFTWARE;
 }
 
-void daemon_ready(struct daemon *d)
+void daemon_ready(struct daemon *d, bool keep_error)
 {
 	int null;
 
@@ -66,7 +66,7 @@ void daemon_ready(struct daemon *d)
 	if (chdir("/") < 0)
 		return;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+	for (int fd = 0; null >= 0 && fd <= (keep_error ? 1 : 2); fd++)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);

@@ -12,14 +12,15 @@
 static bool use_syslog;
 static int kernel_fd = -1;
 
-void log_in_background(bool to_kernel)
+bool log_in_background(bool to_kernel)
 {
-	if (to_kernel)
+	if (to_kernel) {
 		kernel_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	if (kernel_fd >= 0)
-		return;
+		return kernel_fd >= 0;
+	}
 	openlog("fetchfs", LOG_PID, LOG_DAEMON);
 	use_syslog = true;
+	return true;
 }
 
 /* "<4>" and the like in front: the kernel's log levels are those of syslog. */

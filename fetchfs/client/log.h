@@ -9,8 +9,8 @@
 
 #include "common/base.h"
 
-/* From now on not to standard error. */
-void log_in_background(bool to_kernel);
+/* From now on not to standard error; false where that cannot be: it must stay open. */
+bool log_in_background(bool to_kernel);
 void log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

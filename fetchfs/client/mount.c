@@ -139,8 +139,7 @@ static void mounted(void *context)
 	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
 		 m->offline ? " from the cache, since no server answers" : "");
 	if (m->daemon.ready_fd >= 0)
-		log_in_background(m->settings.root);
-	daemon_ready(&m->daemon);
+		daemon_ready(&m->daemon, !log_in_background(m->settings.root));
 }
 
 /* Commas end an option. */

@@ -37,6 +37,14 @@ struct parcel {
 	errint_t error;
 };
 
+/* A pack that is being filled. */
+struct open_pack {
+	struct pack_builder builder;
+	struct blob *blob;		/* NULL: it is empty */
+	struct content **packed;
+	size_t room;
+};
+
 struct ingest {
 	struct ingest_options o;
 	struct pool *pool;
@@ -47,10 +55,7 @@ struct ingest {
 	unsigned window_pieces;
 	struct parcel *parcels, **last_parcel;
 	unsigned parcels_in_flight;
-	struct pack_builder pack;
-	struct blob *pack_blob;
-	struct content **packed;	/* of the pack that is being filled */
-	size_t packed_room;
+	struct open_pack pack, profile_pack;	/* the second: for what the profile names */
 	struct ingest_counts counts;
 	errint_t error;			/* the first one; nothing is submitted after it */
 };
@@ -217,20 +222,20 @@ static errint_t send_parcel(struct ingest *s, struct blob *blob, void *data)
 	return s->error;
 }
 
-static errint_t send_pack(struct ingest *s)
+static errint_t send_pack(struct ingest *s, struct open_pack *o)
 {
-	struct blob *blob = s->pack_blob;
+	struct blob *blob = o->blob;
 	void *data;
 	size_t size;
 	errint_t r;
 
 	if (!blob)
 		return s->error;
-	s->pack_blob = NULL;
+	o->blob = NULL;
 	/* Where the contents begin is known only now. */
-	for (uint32_t i = 0; i < s->pack.count; i++)
-		s->packed[i]->offset += PACK_HEADER_SIZE + s->pack.count * PACK_ENTRY_SIZE;
-	r = pack_builder_finish(&s->pack, &data, &size);
+	for (uint32_t i = 0; i < o->builder.count; i++)
+		o->packed[i]->offset += PACK_HEADER_SIZE + o->builder.count * PACK_ENTRY_SIZE;
+	r = pack_builder_finish(&o->builder, &data, &size);
 	if (r < 0)
 		return s->error = r;
 	blob->size = (uint32_t)size;
@@ -238,29 +243,36 @@ static errint_t send_pack(struct ingest *s)
 }
 
 /* Appends to the pack; the offset counts from the end of its index until the pack is finished. */
-static errint_t pack_content(struct ingest *s, struct content *c, const void *data)
+static errint_t pack_content(struct ingest *s, struct open_pack *o, struct content *c, const void *data)
 {
-	if (!s->pack_blob)
-		s->pack_blob = new_blob(s, &(struct digest){ .bytes = { 0 } }, 0, 0, CATALOG_OBJECT_PACK);
-	if (!s->pack_blob)
+	if (!o->blob)
+		o->blob = new_blob(s, &(struct digest){ .bytes = { 0 } }, 0, 0, CATALOG_OBJECT_PACK);
+	if (!o->blob)
 		return -ENOMEM;
-	if (s->pack.count == s->packed_room) {
-		size_t room = s->packed_room ? 2 * s->packed_room : 1024;
-		struct content **larger = realloc(s->packed, room * sizeof(*larger));
+	if (o->builder.count == o->room) {
+		size_t room = o->room ? 2 * o->room : 1024;
+		struct content **larger = realloc(o->packed, room * sizeof(*larger));
 		if (!larger)
 			return -ENOMEM;
-		s->packed = larger;
-		s->packed_room = room;
+		o->packed = larger;
+		o->room = room;
 	}
-	s->packed[s->pack.count] = c;
-	c->blob = s->pack_blob;
-	c->offset = (uint32_t)s->pack.size;
-	return pack_builder_add(&s->pack, &c->digest, data, c->length);
+	o->packed[o->builder.count] = c;
+	c->blob = o->blob;
+	c->offset = (uint32_t)o->builder.size;
+	return pack_builder_add(&o->builder, &c->digest, data, c->length);
 }
 
-/* Content that nobody had: where it goes depends on its length alone. Takes data. */
-static errint_t place_content(struct ingest *s, struct content *c, void *data)
+static void open_pack_done(struct open_pack *o)
 {
+	pack_builder_done(&o->builder);
+	free(o->packed);
+}
+
+/* Content that nobody had: where it goes depends on its length, and on whether the profile names the file it was first met in. Takes data. */
+static errint_t place_content(struct ingest *s, const struct tree_node *node, struct content *c, void *data)
+{
+	struct open_pack *o = profile_has(s->o.profile, node) ? &s->profile_pack : &s->pack;
 	errint_t r;
 
 	s->counts.new_contents++;
@@ -273,11 +285,11 @@ static errint_t place_content(struct ingest *s, struct content *c, void *data)
 		}
 		return send_parcel(s, c->blob, data);
 	}
-	r = pack_content(s, c, data);
+	r = pack_content(s, o, c, data);
 	free(data);
 	if (r < 0)
 		return s->error = r;
-	return pack_builder_is_full(&s->pack) ? send_pack(s) : 0;
+	return pack_builder_is_full(&o->builder) ? send_pack(s, o) : 0;
 }
 
 /* Pieces on their way in. */
@@ -362,7 +374,7 @@ static void retire_piece(struct ingest *s)
 		if (!c)
 			s->error = -ENOMEM;
 		else
-			place_content(s, c, steal_ptr(p->data));
+			place_content(s, p->node, c, steal_ptr(p->data));
 	}
 	*p->slot = c;
 	if (s->o.progress)
@@ -441,7 +453,9 @@ errint_t ingest_finish(struct ingest *s)
 	while (s->pieces)
 		retire_piece(s);
 	if (s->error == 0)
-		send_pack(s);
+		send_pack(s, &s->profile_pack);
+	if (s->error == 0)
+		send_pack(s, &s->pack);
 	while (s->parcels)
 		retire_parcel(s);
 	return s->error;
@@ -470,8 +484,8 @@ void ingest_free(struct ingest *s)
 		s->error = -ECANCELED;
 	ingest_finish(s);
 	pool_free(s->pool);
-	pack_builder_done(&s->pack);
-	free(s->packed);
+	open_pack_done(&s->pack);
+	open_pack_done(&s->profile_pack);
 	table_done(&s->contents);
 	table_done(&s->blobs);
 	free(s);

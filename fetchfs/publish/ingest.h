@@ -8,6 +8,7 @@
 #define SPORE_FETCHFS_PUBLISH_INGEST_H
 
 #include "fetchfs/publish/pool.h"
+#include "fetchfs/publish/profile.h"
 #include "fetchfs/publish/repository.h"
 #include "fetchfs/publish/tree.h"
 
@@ -23,6 +24,7 @@ struct ingest_options {
 	struct arena *arena;		/* contents and blobs live there; used by one thread */
 	unsigned jobs;
 	int level;			/* of zstd */
+	const struct profile *profile;	/* or NULL: contents of the files that it names get packs of their own */
 	struct progress *progress;	/* or NULL */
 	struct trouble *trouble;
 };

@@ -64,6 +64,11 @@ void pool_submit(struct pool *p, struct pool_job *job)
 {
 	job->next = NULL;
 	job->done = false;
+	if (p->count == 0) {
+		job->run(job);
+		job->done = true;
+		return;
+	}
 	pthread_mutex_lock(&p->lock);
 	*p->last = job;
 	p->last = &job->next;

@@ -16,6 +16,7 @@ struct pool_job {
 	bool done;			/* read it by pool_wait or pool_is_done */
 };
 
+/* Without threads (0) jobs run within pool_submit. */
 errint_t pool_new(unsigned threads, struct pool **ret);
 void pool_submit(struct pool *p, struct pool_job *job);
 /* Until this job has run. */

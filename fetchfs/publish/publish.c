@@ -21,7 +21,7 @@
 
 struct publish {
 	/* what was asked for */
-	const char *key, *passphrase_file;
+	const char *key, *passphrase_file, *profile_file;
 	const char *tags[64];
 	size_t tag_count;
 	uint64_t jobs, level, days;
@@ -35,6 +35,7 @@ struct publish {
 	struct signify_secret secret;
 	struct tree tree;
 	struct arena stored;		/* contents and blobs */
+	struct profile *profile;
 	struct ingest *ingest;
 	struct known_catalogs known;
 	struct progress progress;
@@ -87,6 +88,9 @@ static int on_option(void *context, int id, const char *value)
 		return number_option("expires", value, 1, 36525, &p->days);
 	case 'f':
 		p->passphrase_file = value;
+		return 0;
+	case 'p':
+		p->profile_file = value;
 		return 0;
 	case 'd':
 		p->dry_run = true;
@@ -159,6 +163,12 @@ static errint_t start_ingest(struct publish *p)
 	errint_t r;
 
 	p->stored.max = SIZE_MAX;
+	if (p->profile_file) {
+		r = profile_read(p->profile_file, &p->profile, &p->trouble);
+		if (r < 0)
+			return r;
+		o.profile = p->profile;
+	}
 	r = ingest_new(&o, &p->ingest);
 	if (r < 0 || !p->has_revision)
 		return r;
@@ -338,6 +348,7 @@ static int report(const struct publish *p)
 static void publish_done(struct publish *p)
 {
 	ingest_free(p->ingest);
+	profile_free(p->profile);
 	known_catalogs_done(&p->known);
 	tree_done(&p->tree);
 	arena_done(&p->stored);
@@ -374,6 +385,7 @@ static const struct option_spec options[] = {
 	{ 'j', "jobs", "JOBS", "worker threads (default: one for each processor)", 'j' },
 	{ 'l', "level", "LEVEL", "zstd's level, 1 to 22 (default: 12)", 'l' },
 	{ 'e', "expires", "DAYS", "how long clients take the manifest for valid (default: 365)", 'e' },
+	{ 0, "profile", "FILE", "pack the files that FILE names (a path a line) apart from the rest: what a boot reads", 'p' },
 	{ 0, "passphrase-file", "FILE", "passphrase of an encrypted key: the first line of FILE", 'f' },
 	{ 0, "dry-run", NULL, "read and compare, but write nothing", 'd' },
 	{ 0, "json", NULL, "print a summary in JSON", 'J' },

@@ -4,7 +4,9 @@
  * put together as extracting them would, without a file being made: so owners and devices need no privilege.
  */
 #include "fetchfs/publish/source.h"
+#include "fetchfs/format/catalog-disk.h"
 #include "fetchfs/format/catalog.h"
+#include "fetchfs/format/object.h"
 #include "fetchfs/format/pack.h"
 #include "fetchfs/publish/acl.h"
 #include "fetchfs/publish/attributes.h"
@@ -16,6 +18,8 @@
 
 #define BLOCK (256 * 1024)
 #define MAX_XATTRS 1024
+/* Each has an extent, and a chunk an object's record, too. */
+#define MAX_EXTENTS (OBJECT_MAX_SIZE / CATALOG_EXTENT_SIZE)
 
 struct tar {
 	struct archive *archive;
@@ -343,6 +347,20 @@ static errint_t read_blocks(struct content_reader *c)
 	return n == ARCHIVE_EOF ? 0 : archive_failed(c->tar);
 }
 
+/* As many as the chunks and the holes that the archive tells of may make. */
+static uint64_t most_extents(struct tar *t, uint64_t size)
+{
+	int stretches = archive_entry_sparse_reset(t->entry);
+	la_int64_t offset, length;
+	uint64_t count = 4;
+
+	if (stretches <= 0)
+		return size / CHUNK_SIZE + count;
+	while (archive_entry_sparse_next(t->entry, &offset, &length) == ARCHIVE_OK)
+		count += (uint64_t)MAX(length, 0) / CHUNK_SIZE + 3;
+	return count;
+}
+
 static errint_t read_content(struct tar *t, struct tree_node *node, struct tree_inode *inode)
 {
 	struct content_reader c = { .tar = t, .node = node, .inode = inode };
@@ -355,10 +373,10 @@ static errint_t read_content(struct tar *t, struct tree_node *node, struct tree_
 	inode->size = (uint64_t)size;
 	if (size == 0)
 		return 0;
-	/* The list must not move while it is filled: as many as the chunks and the known holes may make. */
-	room = inode->size / CHUNK_SIZE + 2 * (uint64_t)archive_entry_sparse_reset(t->entry) + 4;
-	if (room > UINT32_MAX / 2)
-		return fail(t, -EFBIG, "it is too large");
+	/* The list must not move while it is filled. */
+	room = most_extents(t, inode->size);
+	if (room > MAX_EXTENTS)
+		return fail(t, -EFBIG, "it has more data than one catalog can list (64 MiB of records)");
 	c.room = (uint32_t)room;
 	inode->extents = arena_alloc(&t->tree->arena, room * sizeof(*inode->extents));
 	if (!inode->extents)

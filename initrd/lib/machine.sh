@@ -18,15 +18,14 @@ environment_make() {
 	cp -r "$R/etc/spore/keys" "$env_dir/etc/spore/"
 	[ ! -d "$R/etc/ssl" ] || cp -r "$R/etc/ssl" "$env_dir/etc/"
 	: >>"$R/run/spore/net/resolv.conf"
-	ln -s /resolv/resolv.conf "$env_dir/etc/resolv.conf"
-	mkdir -p "$env_dir/resolv"
+	ln -s /run/spore/net/resolv.conf "$env_dir/etc/resolv.conf"
 }
 
-# environment_mount: what a program inside needs of the kernel, and the name servers of the OS's own file.
+# environment_mount: what a program inside needs of the kernel; /run for name servers, and for the way to the journal.
 environment_mount() {
 	mount --bind "$R/dev" "$env_dir/dev"
 	mount -t proc -o nosuid,nodev,noexec proc "$env_dir/proc"
-	mount --bind "$R/run/spore/net" "$env_dir/resolv"
+	mount --bind "$R/run" "$env_dir/run"
 }
 
 # daemon_pids NAME: ids of the processes with this command name, into pids.

@@ -88,3 +88,13 @@ errint_t mount_grow(const char *dir, uint64_t partition_bytes, uint64_t *ret_byt
 	*ret_grown = st.f_blocks > before;
 	return 0;
 }
+
+errint_t mount_free(const char *dir, uint64_t *ret_bytes)
+{
+	struct statfs st;
+
+	if (statfs(dir, &st) < 0)
+		return -errno;
+	*ret_bytes = (uint64_t)st.f_bfree * (uint64_t)st.f_bsize;
+	return 0;
+}

@@ -109,6 +109,18 @@ static int use_ram(const struct plan *p)
 	return 0;
 }
 
+/* What is full now will fail later, somewhere else: better said here. */
+#define SCRATCH_LOW (32 * MIB)
+static void warn_full(const char *path)
+{
+	uint64_t bytes;
+	char size[16];
+
+	if (mount_free(arguments.mount, &bytes) == 0 && bytes < SCRATCH_LOW)
+		message_warning("scratch on %s is full (%s left): delete files in the running system, set a smaller cache_quota, or enlarge the disk",
+				path, format_size(bytes, size));
+}
+
 static int use_place(struct plan *p, struct place *place)
 {
 	struct make_problem problem = { .text = "" };
@@ -125,6 +137,7 @@ static int use_place(struct plan *p, struct place *place)
 		r = path ? mount_scratch(path, arguments.mount, &problem) : -ENOMEM;
 		if (r < 0)
 			return fail_with(&problem, r);
+		warn_full(path);
 	}
 	format_size(place->bytes, size);
 	printf("%s /dev/%s %s", was == PLACE_FOUND ? "found" : "made", name, size);

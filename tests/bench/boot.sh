@@ -61,8 +61,8 @@ boot_spore() {
 	if [ "$kind" = warm ]; then
 		script_command "$T/$kind.script" 'sudo find / -xdev -type f -exec cat {} + 2>/dev/null | wc -c' 900
 		cat >>"$T/$kind.script" <<-'END'
-			send sudo grep VmRSS /proc/$(pgrep -f '^@fetchfs' | head -n 1)/status\n
-			capture 60 RSS ^VmRSS:[ 	]*([0-9]+) kB
+			send for p in $(cat /run/spore/pids); do sudo grep VmRSS /proc/$p/status; done\n
+			capture 60 RSS ^VmRSS:[[:space:]]*([0-9]+) kB
 		END
 	fi
 	script_poweroff "$T/$kind.script"

@@ -2,6 +2,9 @@
 # Shared by the boot tests: a served repository, an image that boots from it, seeds, and the script that logs in and looks around.
 # Sourced by tests/boot/*.test.sh; brings tests/functions.sh.
 #
+# Environment: SPORE_TEST_KERNEL (another kernel than the built one), SPORE_TEST_REPO and SPORE_TEST_KEY (a repository that is published already),
+# CONSOLE_SCALE (multiplies all time limits: slow machines), SPORE_BOOT_LOGS (a folder for the consoles of all boots), QEMU_ACCEL (tcg, kvm), KEEP.
+#
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # some variables are for the tests
 # shellcheck disable=SC2016 # commands for the guest's shell stand in single quotes
@@ -67,7 +70,7 @@ serve_system() {
 			rm -rf build/tests/system/repo build/tests/system/key.* build/tests/system/ready
 			fetchfs keygen build/tests/system/key &&
 				fetchfs init -n system -k build/tests/system/key build/tests/system/repo &&
-				fetchfs publish -k build/tests/system/key build/tests/system/repo "$tar" &&
+				fetchfs publish -k build/tests/system/key --profile images/debian-boot.profile build/tests/system/repo "$tar" &&
 				: >build/tests/system/ready
 		) 9>build/tests/system/lock || fail "the system that the tests boot could not be published"
 	fi

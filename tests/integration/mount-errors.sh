@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Bad input to fetchfs mount: each gives one message that says what, where, why and what to do, and its exit code; and never a wrong byte.
+# shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
 need_fuse
 command -v getfattr >/dev/null || skip "getfattr (package attr) is not installed"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What was published comes back exactly when it is mounted over HTTP: at first, from the cache, with two mounts, after the client was killed and the cache
 # damaged, with a quota, and while the server is away.
+# shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
 need_fuse
 command -v getfattr >/dev/null || skip "getfattr (package attr) is not installed"
@@ -135,6 +136,20 @@ sleep 1
 kill -9 "$reader"
 wait_for 10 is_gone "$reader"
 start_nginx
+
+step "SIGTERM ends it in order, also while somebody waits"
+stop_nginx
+(cat "$T/mnt/large" >/dev/null 2>&1 || :) &
+reader=$!
+sleep 0.5
+client=$(mount_pid "$T/mnt")
+kill "$client"
+wait_for 20 is_gone "$client"
+wait_for 10 is_gone "$reader"
+mountpoint -q "$T/mnt" && fail "it is still mounted"
+grep -qx clean "$T/cache/session" || fail "the cache is not marked clean"
+start_nginx
+mount_it
 
 step "the quota is kept"
 fetchfs umount "$T/mnt"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The disk helper on real file systems, tables and volumes (files as disks, behind a /sys of our own): what it takes, what it makes, and that
 # nothing foreign is written to.
+# shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
 
 command -v scratch >/dev/null || skip "build/host/bin/scratch is not built ('make test-tools')"

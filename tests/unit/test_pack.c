@@ -143,7 +143,11 @@ static void test_object(void **state)
 		assert_int_equal(object_unpack(&d, stored, n, 6, &data), -EBADMSG);
 	for (size_t bit = 0; bit < 8 * stored_size; bit++) {
 		((uint8_t *)stored)[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(object_unpack(&d, stored, stored_size, 6, &data), -EBADMSG);
+		/* One bit of the frame's header is for decoders to ignore (RFC 8878, 3.1.1.1.1.3): what comes out is right all the same. */
+		errint_t r = object_unpack(&d, stored, stored_size, 6, &data);
+		assert_int_equal(r, bit == 4 * 8 + 4 ? 0 : -EBADMSG);
+		if (r == 0)
+			free(data);
 		((uint8_t *)stored)[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 }

@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The program as the guest has it (static, musl, libfuse with passthrough where this kernel has it), mounting as it does there: everything is as it was
+# published, small files and large ones, while they are fetched and when they are whole; and the root file system's program stays when it is asked to end.
+# shellcheck source=tests/functions.sh
+. "$(dirname "$0")/../functions.sh"
+need_fuse
+need_root
+command -v getfattr >/dev/null || skip "getfattr (package attr) is not installed"
+guest=build/$(uname -m)/guest/spore
+[ -x "$guest" ] || skip "$guest is not built (make guest)"
+
+mkdir "$T/www" "$T/bin" "$T/mnt"
+cp "$guest" "$T/bin/@fetchfs"
+fetchfs keygen "$T/key"
+fetchfs init -n nasty -k "$T/key" "$T/www/repo"
+mktree -s "$T/tree"
+head -c 9000000 /dev/urandom >"$T/tree/large"
+fetchfs publish -k "$T/key" "$T/www/repo" "$T/tree"
+serve_nginx "$T/www"
+compare() { treecmp "$T/tree" "$T/mnt" >"$T/differences" || fail "$1: $(cat "$T/differences")"; }
+
+step "first mount"
+"$T/bin/@fetchfs" mount -o root -K "$T/key.pub" -c "$T/cache" "$server_url/repo" "$T/mnt"
+unmount_with_test "$T/mnt"
+passthrough=$(getfattr --only-values -n user.fetchfs.passthrough "$T/mnt" 2>/dev/null)
+step "passthrough: $passthrough"
+# Opened again while the first open, which began to fill it, lasts: both are of one mode.
+exec 5<"$T/mnt/large"
+head -c 100000 <&5 | cmp - "$T/tree/large" -n 100000 || fail "large differs at its begin"
+cmp "$T/tree/large" "$T/mnt/large" || fail "large differs while it is being filled"
+exec 5<&-
+compare "first mount"
+compare "once more"
+if [ "$passthrough" = 1 ]; then
+	before=$(mount_stat "$T/mnt" reads)
+	echo 1 >/proc/sys/vm/drop_caches
+	cmp "$T/tree/large" "$T/mnt/large" || fail "large differs when it is whole"
+	[ "$(mount_stat "$T/mnt" reads)" = "$before" ] || fail "reads of a whole file came to the program"
+fi
+
+step "programs of the mount can be run"
+mkdir "$T/tree/bin"
+cp "$guest" "$T/tree/bin/spore"
+fetchfs publish -k "$T/key" "$T/www/repo" "$T/tree"
+fetchfs umount "$T/mnt"
+"$T/bin/@fetchfs" mount -o root -K "$T/key.pub" -c "$T/cache" "$server_url/repo" "$T/mnt"
+(exec "$T/mnt/bin/spore" --help >"$T/output" 2>&1) || grep -q . "$T/output" || fail "the program says nothing"
+
+step "an overlay over the mount, as the guest's root is"
+mkdir "$T/over"
+mount -t tmpfs tmpfs "$T/over"
+mkdir "$T/over/upper" "$T/over/work" "$T/over/root"
+mount -t overlay -o "lowerdir=$T/mnt,upperdir=$T/over/upper,workdir=$T/over/work,index=off,metacopy=off,redirect_dir=off,xino=off" overlay "$T/over/root"
+test_mounts="$T/over/root $T/over $test_mounts"
+cmp "$T/tree/large" "$T/over/root/large" || fail "large differs through the overlay"
+echo changed >>"$T/over/root/large"
+cmp -n 9000000 "$T/tree/large" "$T/over/root/large" || fail "large differs after it was copied up"
+cmp "$T/tree/large" "$T/mnt/large" || fail "the mount has changed"
+umount "$T/over/root"
+
+step "SIGTERM does not end it; umount does, in order"
+client=$(mount_pid "$T/mnt")
+kill "$client"
+sleep 0.3
+[ -e "$T/mnt/large" ] || fail "SIGTERM ended the root file system"
+fetchfs umount "$T/mnt"
+is_gone() { ! kill -0 "$client" 2>/dev/null; }
+wait_for 10 is_gone
+grep -qx clean "$T/cache/session" || fail "the cache is not marked clean"
