@@ -85,9 +85,10 @@ network_has_ipv6() {
 	return 1
 }
 
-# network_keep CARD: tells systemd-networkd to go on with the lease: the same client identifier, nothing taken down.
+# network_keep CARD: tells systemd-networkd to go on with the lease: the same client identifier and order of routes, nothing taken down.
 network_keep() {
 	read -r mac <"$R/sys/class/net/$1/address" || return 0
+	read -r index <"$R/sys/class/net/$1/ifindex" || index=0
 	mkdir -p "$R/run/systemd/network"
 	cat >"$R/run/systemd/network/10-spore-$1.network" <<END
 # Written by the initrd: the root file system comes over this link.
@@ -100,6 +101,7 @@ KeepConfiguration=yes
 
 [DHCPv4]
 ClientIdentifier=mac
+RouteMetric=$((1024 + index))
 
 END
 }

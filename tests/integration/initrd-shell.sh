@@ -108,6 +108,7 @@ says 'ens3 wan0' 'network_cards; echo "$cards"'
 ash 'network_keep ens3'
 grep -qx 'MACAddress=52:54:00:00:00:02' "$R/run/systemd/network/10-spore-ens3.network" || fail "no network file for ens3"
 grep -qx 'KeepConfiguration=yes' "$R/run/systemd/network/10-spore-ens3.network" || fail "networkd would take the address away"
+grep -qx 'RouteMetric=1026' "$R/run/systemd/network/10-spore-ens3.network" || fail "networkd would order the routes in another way"
 
 step "waiting for a lease: the first one, all failed, none at all, IPv6 alone"
 wait_for_lease='mkfifo "$net_dir/events"; exec 7<>"$net_dir/events"; network_state=starting cards="ens3 wan0" dhcp_waiting=2;'

@@ -47,9 +47,10 @@ step "a file that vanishes"
 # More than the publisher reads ahead, at a level that takes its time.
 head -c 67108864 /dev/urandom >"$T/tree/a-large"
 echo here >"$T/tree/vanishing"
+: >"$T/started"
 fetchfs publish -q -j 1 --level=22 -k "$T/key" "$T/repo" "$T/tree" >"$T/output" 2>&1 &
 publisher=$!
-wait_for 30 sh -c "[ \$(find '$T/repo/objects' -newer '$T/manifest' -type f | wc -l) -gt 0 ]"
+wait_for 30 sh -c "[ \$(find '$T/repo/objects' -newer '$T/started' -type f | wc -l) -gt 0 ]"
 rm "$T/tree/vanishing"
 code=0
 wait $publisher || code=$?
