@@ -38,14 +38,17 @@ bootloader: $(EFI_OUT) ## build the EFI loader, build/ARCH/BOOTX64.EFI
 
 $(B)/$(ARCH)/efi/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(EFI_CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,EFICC,$@)
+	$(Q)$(EFI_CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/$(ARCH)/efi/loader.so: $(EFI_OBJ)
-	$(EFI_LD) $(EFI_LD_$(ARCH)) -nostdlib -znocombreloc -znoexecstack -shared -Bsymbolic --no-undefined --build-id=none \
+	$(call say,EFILD,$@)
+	$(Q)$(EFI_LD) $(EFI_LD_$(ARCH)) -nostdlib -znocombreloc -znoexecstack -shared -Bsymbolic --no-undefined --build-id=none \
 		-T $(EFI_LIBDIR)/elf_$(EFI_ARCH)_efi.lds $(EFI_LIBDIR)/crt0-efi-$(EFI_ARCH).o $(EFI_OBJ) $(EFI_LIBDIR)/libgnuefi.a -o $@
 
 $(EFI_OUT): $(B)/$(ARCH)/efi/loader.so bootloader/efi/pe-finish.sh
-	$(EFI_OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .rodata -j .rel -j .rela -j '.rel.*' -j '.rela.*' -j .reloc \
+	$(call say,EFIPE,$@)
+	$(Q)$(EFI_OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .rodata -j .rel -j .rela -j '.rel.*' -j '.rela.*' -j .reloc \
 		--strip-all --target $(EFI_TARGET_$(ARCH)) $< $@.tmp
-	sh bootloader/efi/pe-finish.sh $@.tmp
-	mv $@.tmp $@
+	$(Q)sh bootloader/efi/pe-finish.sh $@.tmp
+	$(Q)mv $@.tmp $@

@@ -39,16 +39,16 @@ deps: $(DEPS_STAMP) $(DEPS_GUEST) ## build the guest's static libraries, busybox
 # A link to a prefix that somebody removed from the cache counts as none.
 $(DEPS_STAMP): $(DEPS_INPUTS) $(if $(wildcard $(GUEST_PREFIX)/lib),,FORCE)
 	@mkdir -p $(@D)
-	deps/build-deps.sh $(ARCH) $(GUEST_PREFIX) >$@.new
-	mv $@.new $@
+	$(Q)deps/build-deps.sh $(ARCH) $(GUEST_PREFIX) >$@.new
+	$(Q)mv $@.new $@
 
 $(GUEST_DIR)/busybox $(GUEST_DIR)/e2fsprogs: $(DEPS_STAMP)
 	@mkdir -p $(@D)
-	install -m 755 $(GUEST_PREFIX)/bin/$(@F) $@
+	$(Q)install -m 755 $(GUEST_PREFIX)/bin/$(@F) $@
 
 $(GUEST_DIR)/busybox.applets: $(DEPS_STAMP)
 	@mkdir -p $(@D)
-	install -m 644 $(GUEST_PREFIX)/share/$(@F) $@
+	$(Q)install -m 644 $(GUEST_PREFIX)/share/$(@F) $@
 
 $(addprefix $(GUEST_DIR)/,mke2fs e2fsck resize2fs): $(GUEST_DIR)/e2fsprogs
-	ln -sf e2fsprogs $@
+	$(Q)ln -sf e2fsprogs $@

@@ -13,9 +13,10 @@ test-tools: $(H)/bin/scratch
 SPORE_SRC := initrd/spore.c $(COMMON_SRC) $(FETCHFS_SRC) $(FETCHFS_FORMAT_SRC) $(FETCHFS_CLIENT_SRC) $(CTX_GUEST_SRC) $(SCRATCH_SRC)
 $(GUEST_DIR)/spore: $(call guest_objects,$(SPORE_SRC)) | $(DEPS_STAMP)
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@.new $^ $(GUEST_LIBS)
-	$(GUEST_STRIP) --strip-all $@.new
-	mv $@.new $@
+	$(call say,LINK,$@)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@.new $^ $(GUEST_LIBS)
+	$(Q)$(GUEST_STRIP) --strip-all $@.new
+	$(Q)mv $@.new $@
 
 # What an image's initrd depends on.
 INITRD_INPUTS := initrd/recipe initrd/init initrd/shutdown initrd/udhcpc.script $(wildcard initrd/lib/* initrd/stages/*)

@@ -5,7 +5,7 @@ KERNEL := $(B)/$(ARCH)/linux
 KERNEL_INPUTS := $(addprefix kernel-config/,base.config $(ARCH).config required.list source.lock build-kernel.sh check-config.sh)
 
 $(KERNEL) $(KERNEL).config &: $(KERNEL_INPUTS)
-	kernel-config/build-kernel.sh $(ARCH) $(B)/$(ARCH)
+	$(Q)kernel-config/build-kernel.sh $(ARCH) $(B)/$(ARCH)
 
 .PHONY: kernel
 kernel: $(KERNEL) ## build the guest's kernel (or take it from the cache)

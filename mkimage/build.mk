@@ -17,5 +17,5 @@ IMAGE_SETTINGS = $(if $(REPOSITORY),--set 'repository=$(REPOSITORY)') $(if $(KEY
 .PHONY: image
 image: $(H)/bin/mkimage kernel bootloader guest ## build the image: make image REPOSITORY=URL KEY=FILE.pub [IMAGE_CONF=images/default.conf]
 	@mkdir -p $(dir $(IMAGE))
-	$(if $(IMAGE_DATE),SOURCE_DATE_EPOCH=$(IMAGE_DATE)) $(H)/bin/mkimage build -a $(ARCH) -d $(IMAGE_CONF) --build-dir $(B) $(IMAGE_SETTINGS) -o $(IMAGE)
-	$(H)/bin/mkimage verify --quiet $(IMAGE)
+	$(Q)$(if $(IMAGE_DATE),SOURCE_DATE_EPOCH=$(IMAGE_DATE)) $(H)/bin/mkimage build -a $(ARCH) -d $(IMAGE_CONF) --build-dir $(B) $(IMAGE_SETTINGS) -o $(IMAGE)
+	$(Q)$(H)/bin/mkimage verify --quiet $(IMAGE)

@@ -37,7 +37,7 @@ print-host-flags:
 JOBS ?= $(shell nproc)
 .PHONY: check check-quick build-for-check
 build-for-check:
-	+$(MAKE) -j$(JOBS) programs test-tools kernel guest
+	+$(MAKE) -j$(JOBS) programs test-tools kernel guest bootloader
 	+$(MAKE) -j$(JOBS) SANITIZE=1 unit-programs fuzz-programs
 
 check: ## install what is missing, build everything, run all tests
