@@ -57,18 +57,21 @@ boot_local() {
 boot_spore() {
 	kind=$1
 	script_login "$T/$kind.script"
-	script_stats "$T/$kind.script" BYTES
-	if [ "$kind" = warm ]; then
+	# What the server has sent when the login prompt stands there.
+	sed -i "/^stamp LOGIN\$/a run awk '{ n++; s += \$10 } END { print n + 0, s + 0 }' $server_log >$T/$kind.fetched" "$T/$kind.script"
+	: >"$server_log"
+	if [ "$kind" = warm ] && [ "$n" = "$runs" ]; then
 		script_command "$T/$kind.script" 'sudo find / -xdev -type f -exec cat {} + 2>/dev/null | wc -c' 900
 		cat >>"$T/$kind.script" <<-'END'
 			send for p in $(cat /run/spore/pids); do sudo grep VmRSS /proc/$p/status; done\n
-			capture 60 RSS ^VmRSS:[[:space:]]*([0-9]+) kB
+			capture 60 RSS ^VmRSS:[[:space:]]+([0-9]+) kB
+			expect 30 spore-prompt>
 		END
 	fi
 	script_poweroff "$T/$kind.script"
 	BOOT_SECONDS=1800 boot_console "$T/$kind.script" --image "$T/spore.img" --seed "$T/seed.iso" --disk "$T/scratch.img" --disk-size 8G
 	captured "$T/$kind.script" LOGIN >>"$T/$kind.times"
-	captured "$T/$kind.script" BYTES >>"$T/$kind.bytes"
+	cat "$T/$kind.fetched" >>"$T/$kind.requests"
 }
 
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
@@ -85,9 +88,10 @@ while [ "$n" -lt "$runs" ]; do
 	boot_spore warm
 done
 
-stored=$(du -sb --apparent-size "$repository/objects" | cut -f1)
+stored=$(find "$repository/objects" -type f -printf '%s\n' | awk '{ s += $1 } END { print s }')
 local_s=$(median "$T/local.times") cold_s=$(median "$T/cold.times") warm_s=$(median "$T/warm.times")
-bytes=$(median "$T/cold.bytes") warm_bytes=$(median "$T/warm.bytes")
+read -r requests bytes <"$T/cold.requests"
+read -r warm_requests warm_bytes <"$T/warm.requests"
 accel=$(tests/boot/run-qemu.sh --image "$T/spore.img" --print | grep -o 'accel=[a-z]*')
 tail -n 1 "$T/mkimage.log"
 cat <<END
@@ -95,8 +99,8 @@ Power-on to login, QEMU $accel, median of $runs
   local ext4                 $local_s s
   Spore, cold                $cold_s s   $(ratio "$cold_s" "$local_s") x local
   Spore, warm                $warm_s s   $(ratio "$warm_s" "$local_s") x local
-Fetched until login and the check of it
-  cold                       $bytes bytes, $(ratio "$((bytes * 100))" "$stored") % of the $stored stored
-  warm                       $warm_bytes bytes
+Fetched until the login prompt
+  cold                       $bytes bytes in $requests requests, $(ratio "$((bytes * 100))" "$stored") % of the $stored stored
+  warm                       $warm_bytes bytes in $warm_requests requests
 Client memory after reading the whole tree   $(captured "$T/warm.script" RSS) kB resident
 END

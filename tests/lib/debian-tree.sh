@@ -26,12 +26,14 @@ flock 9
 if [ ! -e "$tar" ]; then
 	say "making a Debian $suite tree for $debian_arch (about 2 minutes)"
 	start=$(date +%s)
-	# Networkd takes the link over from the initrd; no machine id and no host keys, so that each machine makes its own.
+	# Networkd takes the link over from the initrd; no machine id, no host keys and no name servers, so that each machine has its own;
+	# no e2scrub, which needs LVM and costs seconds of every boot.
 	# shellcheck disable=SC2016 # $1 is the tree, for mmdebstrap's shell
 	SOURCE_DATE_EPOCH=1577836800 mmdebstrap --quiet --format=tar --variant=minbase --arch="$debian_arch" --include="$packages" \
 		--aptopt='Acquire::Retries "3"' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook='chroot "$1" systemctl enable systemd-networkd >/dev/null 2>&1' \
-		--customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id; : >"$1/etc/machine-id"; echo localhost >"$1/etc/hostname"' \
+		--customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id; : >"$1/etc/machine-id"; echo localhost >"$1/etc/hostname"; rm -f "$1/etc/resolv.conf"' \
+		--customize-hook='chroot "$1" systemctl disable e2scrub_reap.service e2scrub_all.timer >/dev/null 2>&1 || :' \
 		--customize-hook='rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/var/log/*.log "$1"/var/log/apt' \
 		"$suite" "$tar.tmp" "$(debian_mirror)" >&2 || {
 		rm -f "$tar.tmp"
