@@ -51,7 +51,7 @@ as_root() {
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Packages such as nginx and squid start their service when installed. Not here: until the end of this script, nothing starts.
+# Packages such as nginx start their service when installed. Not here: until the end of this script, nothing starts.
 forbid_services() {
 	policy_kept=$(mktemp)
 	if [ -e "$POLICY" ]; then
