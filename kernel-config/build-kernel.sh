@@ -162,6 +162,8 @@ compile() {
 	done
 	wait "$compiler"
 	compiler=
+	times >"$work/times" # of this shell, then of what it started: "user system"
+	say "compiled in $(awk 'END { sub(/m.*/, "", $1); sub(/m.*/, "", $2); print $1 + $2 }' "$work/times") processor-minutes"
 }
 
 # usage: build RESULT   Leaves the result in its place in the cache, by one rename.
