@@ -67,17 +67,98 @@ int settings_set_quota(struct settings *s, const char *text)
 	return EXIT_USAGE;
 }
 
-static int set_seconds(const char *name, const char *text, unsigned *ret)
+static int set_seconds(struct settings *s, const char *name, const char *value, void *field)
 {
-	uint64_t value;
+	unsigned *seconds = field;
+	uint64_t number;
 
-	if (parse_number(text, 0, 1000000, &value) < 0) {
-		message_error("option %s: expected a number of seconds, not '%s'", name, text);
+	(void)s;
+	if (parse_number(value, 0, 1000000, &number) < 0) {
+		message_error("option %s: expected a number from 0 to 1000000, not '%s'", name, value);
 		return EXIT_USAGE;
 	}
-	*ret = (unsigned)value;
+	*seconds = (unsigned)number;
 	return 0;
 }
+
+static int set_text(struct settings *s, const char *name, const char *value, void *field)
+{
+	const char **text = field;
+
+	(void)s;
+	(void)name;
+	*text = value;
+	return 0;
+}
+
+static int set_flag(struct settings *s, const char *name, const char *value, void *field)
+{
+	bool *flag = field;
+
+	(void)s;
+	(void)name;
+	(void)value;
+	*flag = true;
+	return 0;
+}
+
+static int set_copy(struct settings *s, const char *name, const char *value, void *field)
+{
+	char **copy = field;
+
+	(void)s;
+	(void)name;
+	free(*copy);
+	*copy = strdup(value);
+	return *copy ? 0 : EXIT_SOFTWARE;
+}
+
+static int set_key(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	return settings_add_key(s, value);
+}
+
+static int set_mirror(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	return settings_add_url(s, value);
+}
+
+static int set_quota(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	return settings_set_quota(s, value);
+}
+
+/* What may stand behind -o beside the words above. fetchfs(1) describes each. */
+static const struct setting {
+	const char *name;
+	bool has_value;
+	int (*set)(struct settings *s, const char *name, const char *value, void *field);
+	size_t field;			/* of struct settings */
+} table[] = {
+#define FIELD(member) offsetof(struct settings, member)
+	{ "allow_other", false, set_flag, FIELD(allow_other) },
+	{ "cache", true, set_copy, FIELD(cache) },
+	{ "cafile", true, set_text, FIELD(ca_file) },
+	{ "key", true, set_key, 0 },
+	{ "mirror", true, set_mirror, 0 },
+	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
+	{ "noallow_other", false, set_flag, FIELD(no_allow_other) },
+	{ "nopassthrough", false, set_flag, FIELD(no_passthrough) },
+	{ "nosplice", false, set_flag, FIELD(no_splice) },
+	{ "parallel", true, set_seconds, FIELD(parallel) },
+	{ "proxy", true, set_text, FIELD(proxy) },
+	{ "quota", true, set_quota, 0 },
+	{ "root", false, set_flag, FIELD(root) },
+	{ "tag", true, set_text, FIELD(tag) },
+	{ "timeout", true, set_seconds, FIELD(timeout) },
+#undef FIELD
+};
 
 static int add_kernel_option(struct settings *s, const char *word)
 {
@@ -100,68 +181,27 @@ static bool is_among(const char *word, const char *const *list, size_t count)
 	return false;
 }
 
-/* -1: not one of these. */
-static int set_value(struct settings *s, const char *name, const char *value)
+/* What other programs keep among the options for themselves. */
+static bool is_for_others(const char *option)
 {
-	if (strcmp(name, "key") == 0)
-		return settings_add_key(s, value);
-	if (strcmp(name, "mirror") == 0)
-		return settings_add_url(s, value);
-	if (strcmp(name, "quota") == 0)
-		return settings_set_quota(s, value);
-	if (strcmp(name, "timeout") == 0)
-		return set_seconds(name, value, &s->timeout);
-	if (strcmp(name, "mount_timeout") == 0)
-		return set_seconds(name, value, &s->mount_timeout);
-	if (strcmp(name, "parallel") == 0)
-		return set_seconds(name, value, &s->parallel);
-	if (strcmp(name, "tag") == 0)
-		s->tag = value;
-	else if (strcmp(name, "proxy") == 0)
-		s->proxy = value;
-	else if (strcmp(name, "cafile") == 0)
-		s->ca_file = value;
-	else if (strcmp(name, "cache") == 0) {
-		free(s->cache);
-		s->cache = strdup(value);
-	} else
-		return -1;
-	return 0;
+	return *option == '\0' || strncmp(option, "x-", 2) == 0 || strncmp(option, "comment=", 8) == 0 ||
+	       is_among(option, ignored_words, ARRAY_SIZE(ignored_words));
 }
 
-static int set_word(struct settings *s, const char *word)
+static int parse_option(struct settings *s, char *option)
 {
-	if (strcmp(word, "root") == 0)
-		s->root = true;
-	else if (strcmp(word, "allow_other") == 0)
-		s->allow_other = true;
-	else if (strcmp(word, "noallow_other") == 0)
-		s->no_allow_other = true;
-	else if (strcmp(word, "nopassthrough") == 0)
-		s->no_passthrough = true;
-	else if (strcmp(word, "nosplice") == 0)
-		s->no_splice = true;
-	else if (is_among(word, kernel_words, ARRAY_SIZE(kernel_words)))
-		return add_kernel_option(s, word);
-	else if (!is_among(word, ignored_words, ARRAY_SIZE(ignored_words)) && strncmp(word, "x-", 2) != 0 && strncmp(word, "comment=", 8) != 0)
-		return -1;
-	return 0;
-}
+	char *value = strchr(option, '=');
 
-static int parse_option(struct settings *s, const char *option)
-{
-	char *equals = strchr(option, '=');
-	int code;
-
-	if (equals && strncmp(option, "x-", 2) != 0 && strncmp(option, "comment=", 8) != 0) {
-		*equals = '\0';
-		code = set_value(s, option, equals + 1);
-	} else {
-		code = *option ? set_word(s, option) : 0;
-	}
-	if (code >= 0)
-		return code;
-	message_error("unknown mount option '%s'; see fetchfs(1)", option);
+	if (is_for_others(option))
+		return 0;
+	if (is_among(option, kernel_words, ARRAY_SIZE(kernel_words)))
+		return add_kernel_option(s, option);
+	if (value)
+		*value++ = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (strcmp(option, table[i].name) == 0 && table[i].has_value == !!value)
+			return table[i].set(s, option, value, (char *)s + table[i].field);
+	message_error("unknown mount option '%s'%s; see fetchfs(1)", option, value ? " (with a value)" : "");
 	return EXIT_USAGE;
 }
 
