@@ -136,3 +136,18 @@ mount_fetchfs() {
 }
 mount_stat() { getfattr --only-values -n user.fetchfs.stats "$1" 2>/dev/null | tr ',{}' '\n' | sed -n "s/^ *\"$2\": //p"; }
 mount_pid() { getfattr --only-values -n user.fetchfs.pid "$1" 2>/dev/null; }
+
+# serve_faultd NAME DIRECTORY ARGUMENT...: a server that does wrong what it is told (tests/tools/faultd.c); sets faultd_url, and logs to $T/NAME.log.
+# faultd_rules RULES and faultd_count FAULT speak to the one at faultd_url.
+serve_faultd() {
+	faultd_name=$1 faultd_directory=$2
+	shift 2
+	rm -f "$T/$faultd_name.port"
+	faultd -P "$T/$faultd_name.port" -l "$T/$faultd_name.log" "$@" "$faultd_directory" &
+	faultd_pid=$!
+	end_with_test "$faultd_pid"
+	wait_for 10 test -s "$T/$faultd_name.port"
+	faultd_url=http://127.0.0.1:$(cat "$T/$faultd_name.port")
+}
+faultd_rules() { curl -sfg --noproxy '*' -o "$T/faultd-answer" "$faultd_url/.faultd/rules/$1" || fail "faultd does not take the rules $1"; }
+faultd_count() { curl -sf --noproxy '*' "$faultd_url/.faultd/counts" | sed -n "s/^$1 //p"; }

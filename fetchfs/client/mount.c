@@ -62,13 +62,20 @@ static int open_transport(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	struct transport_config config = {
-		.urls = s->urls, .url_count = s->url_count, .proxy = s->proxy, .ca_file = s->ca_file, .self_contained = s->root,
+		.urls = (const char *const *)s->secret_urls, .url_count = s->url_count, .proxy = s->proxy, .ca_file = s->ca_file,
+		.cert_file = s->cert_file, .key_file = s->key_file, .credentials_file = s->credentials_file, .headers_file = s->headers_file,
+		.limits = s->limits, .self_contained = s->root,
 		.parallel = s->parallel, .report = report, .report_context = m, .stats = &m->stats,
 	};
-	errint_t r = transport_open(&config, &m->transport);
+	char error[TRANSPORT_ERROR_SIZE];
+	errint_t r = transport_open(&config, &m->transport, error);
 
 	if (r == 0)
 		return 0;
+	if (error[0]) {
+		message_error("%s", error);
+		return r == -EINVAL ? EXIT_CONFIG : r == -EPERM ? EXIT_NO_PERMISSION : EXIT_NO_INPUT;
+	}
 	if (r == -EINVAL)
 		message_error("cannot mount %s: expected a URL of http, https or file, or a path", s->urls[0]);
 	else
@@ -296,7 +303,7 @@ static const struct option_spec mount_options_table[] = {
 	{ 't', "tag", "TAG", "mount the revision of this tag, not the latest", 0 },
 	{ 'o', "options", "OPTIONS", "mount options, separated by commas (see fetchfs(1))", 0 },
 	{ 'f', "foreground", NULL, "stay in the foreground", 0 },
-	{ 0, "proxy", "URL", "fetch through this proxy (default: http_proxy, https_proxy and no_proxy)", ID_PROXY },
+	{ 0, "proxy", "PROXIES", "fetch through these, as 'http://a:80|http://b:80;DIRECT' (default: http_proxy, https_proxy and no_proxy)", ID_PROXY },
 	{ 0, "timeout", "SECONDS", "fail reads that wait longer (default: 0, wait without end)", ID_TIMEOUT },
 	{ 0 }
 };
@@ -320,13 +327,13 @@ static int on_mount_option(void *context, int id, const char *value)
 		s->tag = value;
 		return 0;
 	case 'o':
-		return settings_parse_options(s, value);
+		return settings_parse_options(s, (char *)value);
 	case 'f':
 		s->foreground = true;
 		return 0;
 	case ID_PROXY:
-		s->proxy = value;
-		return 0;
+		/* From argv, where it is overwritten. */
+		return settings_set_proxy(s, (char *)value);
 	case ID_TIMEOUT:
 		if (parse_number(value, 0, 1000000, &number) < 0) {
 			message_error("--timeout: expected a number of seconds, not '%s'", value);
@@ -342,16 +349,12 @@ static int mount_command_run(void *context, int operands, char **operand)
 {
 	struct mount *m = context;
 	/* Mirrors of -o come behind the URLs of the command line. */
-	const char *mirrors[TRANSPORT_MAX_MIRRORS];
 	size_t mirror_count = m->settings.url_count;
 	int code = 0;
 
-	memcpy(mirrors, m->settings.urls, sizeof(mirrors));
-	m->settings.url_count = 0;
 	for (int i = 0; code == 0 && i < operands - 1; i++)
 		code = settings_add_url(&m->settings, operand[i]);
-	for (size_t i = 0; code == 0 && i < mirror_count; i++)
-		code = settings_add_url(&m->settings, mirrors[i]);
+	settings_turn_urls(&m->settings, mirror_count);
 	m->settings.mountpoint = operand[operands - 1];
 	if (m->settings.mount_timeout == 0)
 		m->settings.mount_timeout = SETTINGS_DEFAULT_MOUNT_TIMEOUT;

@@ -3,6 +3,7 @@
 #include "fetchfs/client/settings.h"
 #include "common/io.h"
 #include "common/message.h"
+#include "fetchfs/client/transport_secret.h"
 
 #define MAX_OPTION_LIST 65536
 
@@ -22,19 +23,54 @@ void settings_done(struct settings *s)
 {
 	free(s->cache);
 	free(s->kernel_options);
+	secret_free(s->proxy);
+	while (s->url_count > 0) {
+		s->url_count--;
+		free((char *)s->urls[s->url_count]);
+		secret_free(s->secret_urls[s->url_count]);
+	}
 	while (s->text_count > 0)
-		free(s->texts[--s->text_count]);
+		secret_free(s->texts[--s->text_count]);
 	memset(s, 0, sizeof(*s));
 }
 
-int settings_add_url(struct settings *s, const char *url)
+int settings_add_url(struct settings *s, char *url)
 {
+	char *shown = NULL, *user = NULL;
+
 	if (s->url_count == TRANSPORT_MAX_MIRRORS) {
 		message_error("more than %d URLs", TRANSPORT_MAX_MIRRORS);
 		return EXIT_USAGE;
 	}
-	s->urls[s->url_count++] = url;
+	s->secret_urls[s->url_count] = strdup(url);
+	if (!s->secret_urls[s->url_count] || secret_split_url(url, &shown, &user) < 0) {
+		message_error("out of memory");
+		return EXIT_SOFTWARE;
+	}
+	secret_free(user);
+	secret_hide(url);
+	s->urls[s->url_count++] = shown;
 	return 0;
+}
+
+void settings_turn_urls(struct settings *s, size_t count)
+{
+	while (count-- > 0) {
+		const char *url = s->urls[0];
+		char *secret = s->secret_urls[0];
+		memmove(&s->urls[0], &s->urls[1], (s->url_count - 1) * sizeof(s->urls[0]));
+		memmove(&s->secret_urls[0], &s->secret_urls[1], (s->url_count - 1) * sizeof(s->secret_urls[0]));
+		s->urls[s->url_count - 1] = url;
+		s->secret_urls[s->url_count - 1] = secret;
+	}
+}
+
+int settings_set_proxy(struct settings *s, char *text)
+{
+	secret_free(s->proxy);
+	s->proxy = strdup(text);
+	secret_hide(text);
+	return s->proxy ? 0 : EXIT_SOFTWARE;
 }
 
 int settings_add_key(struct settings *s, const char *file)
@@ -122,9 +158,30 @@ static int set_key(struct settings *s, const char *name, const char *value, void
 
 static int set_mirror(struct settings *s, const char *name, const char *value, void *field)
 {
+	_cleanup_free_ char *copy = strdup(value);
+
 	(void)name;
 	(void)field;
-	return settings_add_url(s, value);
+	return copy ? settings_add_url(s, copy) : EXIT_SOFTWARE;
+}
+
+static int set_proxy(struct settings *s, const char *name, const char *value, void *field)
+{
+	_cleanup_free_ char *copy = strdup(value);
+
+	(void)name;
+	(void)field;
+	return copy ? settings_set_proxy(s, copy) : EXIT_SOFTWARE;
+}
+
+/* The default, which takes back what an option before it said. */
+static int set_hard(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)value;
+	(void)field;
+	s->timeout = 0;
+	return 0;
 }
 
 static int set_quota(struct settings *s, const char *name, const char *value, void *field)
@@ -145,6 +202,12 @@ static const struct setting {
 	{ "allow_other", false, set_flag, FIELD(allow_other) },
 	{ "cache", true, set_copy, FIELD(cache) },
 	{ "cafile", true, set_text, FIELD(ca_file) },
+	{ "cert", true, set_text, FIELD(cert_file) },
+	{ "certkey", true, set_text, FIELD(key_file) },
+	{ "connect_timeout", true, set_seconds, FIELD(limits.connect) },
+	{ "credentials", true, set_text, FIELD(credentials_file) },
+	{ "hard", false, set_hard, 0 },
+	{ "headers", true, set_text, FIELD(headers_file) },
 	{ "key", true, set_key, 0 },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
@@ -152,9 +215,12 @@ static const struct setting {
 	{ "nopassthrough", false, set_flag, FIELD(no_passthrough) },
 	{ "nosplice", false, set_flag, FIELD(no_splice) },
 	{ "parallel", true, set_seconds, FIELD(parallel) },
-	{ "proxy", true, set_text, FIELD(proxy) },
+	{ "proxy", true, set_proxy, 0 },
 	{ "quota", true, set_quota, 0 },
+	{ "request_timeout", true, set_seconds, FIELD(limits.total) },
 	{ "root", false, set_flag, FIELD(root) },
+	{ "soft", true, set_seconds, FIELD(timeout) },
+	{ "stall_timeout", true, set_seconds, FIELD(limits.stall) },
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
 #undef FIELD
@@ -205,7 +271,7 @@ static int parse_option(struct settings *s, char *option)
 	return EXIT_USAGE;
 }
 
-int settings_parse_options(struct settings *s, const char *list)
+int settings_parse_options(struct settings *s, char *list)
 {
 	char *copy, *next;
 	int code = 0;
@@ -218,6 +284,7 @@ int settings_parse_options(struct settings *s, const char *list)
 	if (!copy)
 		return EXIT_SOFTWARE;
 	s->texts[s->text_count++] = copy;
+	secret_hide(list);
 	while (code == 0 && next)
 		code = parse_option(s, strsep(&next, ","));
 	return code;

@@ -11,7 +11,8 @@
 #define SETTINGS_DEFAULT_MOUNT_TIMEOUT 60	/* seconds */
 
 struct settings {
-	const char *urls[TRANSPORT_MAX_MIRRORS];
+	const char *urls[TRANSPORT_MAX_MIRRORS];	/* without user and password: they may be shown */
+	char *secret_urls[TRANSPORT_MAX_MIRRORS];	/* with them: for the transport alone */
 	size_t url_count;
 	const char *mountpoint;
 	const char *key_files[SETTINGS_MAX_KEYS];
@@ -20,8 +21,11 @@ struct settings {
 	char *cache;			/* directory */
 	uint64_t quota;			/* bytes; 0: not given */
 	unsigned quota_percent;
-	const char *tag, *proxy, *ca_file;
-	unsigned timeout;		/* seconds that a read waits; 0: without end */
+	char *proxy;			/* with user and password: not to be shown */
+	const char *tag, *ca_file;
+	const char *cert_file, *key_file, *credentials_file, *headers_file;
+	struct transport_limits limits;
+	unsigned timeout;		/* seconds that a read waits; 0: without end (hard) */
 	unsigned mount_timeout;
 	unsigned parallel;
 	bool foreground, root, no_passthrough, no_splice;
@@ -33,12 +37,16 @@ struct settings {
 
 void settings_init(struct settings *s);
 void settings_done(struct settings *s);
-/* 0, or an exit code after a message. Texts must outlive the settings. */
-int settings_add_url(struct settings *s, const char *url);
+/* 0, or an exit code after a message. Texts must outlive the settings. User and password in the URL are overwritten: arguments can be seen by everybody. */
+int settings_add_url(struct settings *s, char *url);
 int settings_add_key(struct settings *s, const char *file);
 int settings_set_quota(struct settings *s, const char *text);
-/* The list behind -o. */
-int settings_parse_options(struct settings *s, const char *list);
+/* The list behind -o; of URLs in it user and password are overwritten, as above. */
+int settings_parse_options(struct settings *s, char *list);
+/* Puts the first count URLs behind the others. */
+void settings_turn_urls(struct settings *s, size_t count);
+/* As settings_add_url. */
+int settings_set_proxy(struct settings *s, char *text);
 /* When all is given: reads keys, and fills in what was not said. */
 int settings_finish(struct settings *s);
 

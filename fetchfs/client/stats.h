@@ -16,6 +16,10 @@
 	X(bytes_fetched)	/* of bodies */                                        \
 	X(faults)		/* requests that failed or brought the wrong thing */  \
 	X(bad_objects)		/* of them: bodies that did not verify */              \
+	X(hedges)		/* second attempts beside one that took too long */    \
+	X(hedges_won)		/* of them: that came first */                         \
+	X(hedge_bytes)		/* of attempts that lost */                            \
+	X(proxy_faults)		/* of a proxy itself */                                \
 	X(objects)		/* fetched and verified */                             \
 	X(prefetched)		/* of them: before anybody asked */                    \
 	X(lookups)                                                                     \

@@ -17,6 +17,7 @@
 #define MAX_PREFETCH 16
 #define MEMORY_PAUSE_US 200000
 #define WATCH_NS (NS_PER_SECOND / 2)
+#define ANSWER_NS (NS_PER_SECOND / 10)
 
 struct wanted {
 	struct wanted *next;		/* in the bucket */
@@ -280,7 +281,8 @@ static struct wanted *new_wanted(struct store *s, const struct store_object *o)
 /* lock held */
 static void add_waiter(struct store *s, struct wanted *w, struct store_waiter *waiter)
 {
-	waiter->since = clock_now();
+	if (!waiter->since)
+		waiter->since = clock_now();
 	waiter->next = w->waiters;
 	w->waiters = waiter;
 	if (s->waiting++ == 0)
@@ -376,26 +378,28 @@ static bool is_being_killed(int process)
 	return line && strtoull(line + 8, NULL, 16) & (UINT64_C(1) << (SIGKILL - 1));
 }
 
-/* lock held. Those whose time is over or who are being killed leave; *list collects them with their reasons in since. */
-static void collect_ended(struct store *s, struct wanted *w, struct store_waiter **list)
+/* lock held. Those whose time is over or who are being killed leave; *list collects them. *next: when the time of the first of the others is over. */
+static void collect_ended(struct store *s, struct wanted *w, struct store_waiter **list, int64_t *next)
 {
 	struct store_waiter **link = &w->waiters, *i;
 	int64_t now = clock_now();
 
 	while ((i = *link)) {
 		errint_t r = 0;
-		if (s->timeout && now - i->since > s->timeout)
+		if (s->timeout && now - i->since >= s->timeout)
 			r = -ETIMEDOUT;
 		else if (i->process && now - i->since > WATCH_NS && is_being_killed(i->process))
 			r = -EINTR;
 		if (r == 0) {
+			if (s->timeout)
+				*next = MIN(*next, i->since + s->timeout);
 			link = &i->next;
 			continue;
 		}
 		*link = i->next;
 		s->waiting--;
 		w->demands -= !i->background;
-		i->since = r;
+		i->reason = r;
 		i->next = *list;
 		*list = i;
 	}
@@ -404,6 +408,7 @@ static void collect_ended(struct store *s, struct wanted *w, struct store_waiter
 static void *watch(void *context)
 {
 	struct store *s = context;
+	int64_t next = INT64_MAX;
 
 	pthread_mutex_lock(&s->lock);
 	while (!s->stop) {
@@ -411,16 +416,18 @@ static void *watch(void *context)
 		if (s->waiting == 0)
 			pthread_cond_wait(&s->watch_changed, &s->lock);
 		else
-			clock_cond_wait_until(&s->watch_changed, &s->lock, clock_now() + WATCH_NS);
+			clock_cond_wait_until(&s->watch_changed, &s->lock, MIN(next, clock_now() + WATCH_NS));
+		next = INT64_MAX;
 		for (unsigned i = 0; i < BUCKETS && s->waiting > 0; i++)
 			for (struct wanted *w = s->buckets[i]; w; w = w->next)
-				collect_ended(s, w, &ended);
+				collect_ended(s, w, &ended, &next);
 		pthread_mutex_unlock(&s->lock);
 		while (ended) {
-			struct store_waiter *next = ended->next;
+			struct store_waiter *after = ended->next;
 			stats_add(s->stats, wait_errors, 1);
-			ended->ready(ended, (errint_t)ended->since, NULL, 0);
-			ended = next;
+			ended->since = 0;
+			ended->ready(ended, ended->reason, NULL, 0);
+			ended = after;
 		}
 		pthread_mutex_lock(&s->lock);
 	}
@@ -441,6 +448,8 @@ errint_t store_open(const struct store_config *config, struct store **ret)
 	s->cache = config->cache;
 	s->stats = config->stats;
 	s->timeout = (int64_t)config->timeout * NS_PER_SECOND;
+	/* The error shall reach who waits within the time. */
+	s->timeout -= MIN(s->timeout / 20, ANSWER_NS);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->jobs_changed, NULL);
 	clock_cond_init(&s->watch_changed);

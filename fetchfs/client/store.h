@@ -39,7 +39,8 @@ struct store_waiter {
 
 	/* The store's own. */
 	struct store_waiter *next;
-	int64_t since;
+	int64_t since;		/* zero at first; kept while it waits for one object after another: the time limit is for all of it */
+	errint_t reason;
 };
 
 errint_t store_open(const struct store_config *config, struct store **ret);

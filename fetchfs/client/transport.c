@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues, retries, mirrors and the thread that drives curl; see transport.h. A request is in one place at a time: a queue, the list of
- * delayed ones, a slot, or (answered) with who asked for it.
+ * Queues, retries and the thread that drives curl; see transport.h. A request is in one place at a time: a queue, the list of delayed ones,
+ * a slot (or two, while they race), or (answered) with who asked for it.
  */
 #include "fetchfs/client/transport_private.h"
-#include "common/io.h"
 #include "fetchfs/client/clock.h"
 #include "fetchfs/client/thread.h"
 
-#include <limits.h>
+#include <sodium.h>
 
 #define DEFAULT_PARALLEL 10
 #define BACKOFF_FIRST (200 * NS_PER_MS)
 #define BACKOFF_MAX (8 * NS_PER_SECOND)
-#define MIRROR_BACKOFF_MAX (60 * NS_PER_SECOND)
 #define REPORT_FIRST (5 * NS_PER_SECOND)
 #define REPORT_MAX (600 * NS_PER_SECOND)
 #define POLL_MS 1000
@@ -68,52 +66,37 @@ static uint64_t next_random(struct transport *t)
 	return t->random;
 }
 
-/* base doubled with each step up to max; then anything between half of it and all. */
-static int64_t backoff(struct transport *t, int64_t base, unsigned step, int64_t max)
+int64_t transport_backoff(struct transport *t, int64_t base, unsigned step, int64_t max)
 {
 	int64_t delay = step < 20 ? MIN(base << step, max) : max;
 
 	return delay / 2 + (int64_t)(next_random(t) % (uint64_t)(delay / 2 + 1));
 }
 
-/* The first mirror that is well; of those that are not, the one that may be tried soonest. */
-static unsigned choose_mirror(struct transport *t, const struct transport_request *r)
+/* lock held. by_proxy: the mirror was not even asked. */
+static void note_fault(struct transport *t, const struct transport_route *route, bool by_proxy, int64_t retry_after, const char *error)
 {
-	int64_t now = clock_now();
-	unsigned best = 0;
-	int64_t best_wait = INT64_MAX;
-
-	if (r->mirror >= 0)
-		return (unsigned)r->mirror % (unsigned)t->mirror_count;
-	for (unsigned i = 0; i < t->mirror_count; i++) {
-		int64_t wait = MAX(t->mirrors[i].bad_until - now, 0);
-		/* Not the one that has just failed, where there is a choice. */
-		if (r->attempts > 0 && i == r->used_mirror && t->mirror_count > 1)
-			wait += MIRROR_BACKOFF_MAX;
-		if (wait < best_wait) {
-			best = i;
-			best_wait = wait;
-		}
-	}
-	return best;
-}
-
-static void note_fault(struct transport *t, struct transport_request *r)
-{
-	struct transport_mirror *m = &t->mirrors[r->used_mirror];
-
 	stats_add(t->stats, faults, 1);
-	m->bad_until = clock_now() + backoff(t, NS_PER_SECOND, m->faults, MIRROR_BACKOFF_MAX);
-	if (m->faults < 16)
-		m->faults++;
+	if (by_proxy)
+		stats_add(t->stats, proxy_faults, 1);
+	else
+		transport_mirror_failed(t, route->mirror, retry_after, error);
+	proxy_failed(&t->proxies, route->proxy, by_proxy, clock_now());
 }
 
+/* Mirrors and proxies that a request can be tried at without waiting. */
+static unsigned ways_of(const struct transport *t, const struct transport_request *r)
+{
+	return (unsigned)MAX(r->mirror < 0 ? t->mirror_count : 1, t->proxies.count);
+}
+
+/* What another mirror or proxy makes good at once is no news; nor is what comes and goes within seconds told each time. */
 static void report_trouble(struct transport *t, const struct transport_request *r)
 {
 	int64_t now = clock_now();
 	char text[TRANSPORT_ERROR_SIZE + 64];
 
-	if (!t->report || r->once || r->background || now < t->next_report)
+	if (!t->report || r->once || r->background || now < t->next_report || (r->attempts + 1) % ways_of(t, r))
 		return;
 	snprintf(text, sizeof(text), "cannot fetch %s; trying again", r->error);
 	t->report_interval = t->in_trouble ? MIN(2 * t->report_interval, REPORT_MAX) : REPORT_FIRST;
@@ -130,34 +113,42 @@ static void wake_delayed(struct transport *t)
 }
 
 /* lock held */
-static void note_success(struct transport *t, const struct transport_request *r)
+static void note_success(struct transport *t, const struct transport_slot *s)
 {
-	struct transport_mirror *m = &t->mirrors[r->used_mirror];
+	bool was_bad = t->mirrors[s->route.mirror].faults > 0;
 
-	if (m->faults > 0)
+	transport_mirror_worked(t, s);
+	was_bad |= proxy_worked(&t->proxies, s->route.proxy);
+	transport_hedge_earn(t);
+	if (was_bad)
 		wake_delayed(t);
-	m->faults = 0;
-	m->bad_until = 0;
 	if (!t->in_trouble)
 		return;
 	t->in_trouble = false;
-	t->next_report = 0;
+	t->next_report = MIN(t->next_report, clock_now() + REPORT_FIRST);
 	if (t->report)
 		t->report(t->report_context, false, "the server answers again");
 }
 
 /* lock held */
-static void delay(struct transport *t, struct transport_request *r)
+static void delay_until(struct transport *t, struct transport_request *r, int64_t due)
 {
-	unsigned round;
-
-	r->attempts++;
-	/* The other mirrors are asked at once; only when all have failed it is time to wait. */
-	round = r->mirror >= 0 ? r->attempts : r->attempts / (unsigned)t->mirror_count;
-	r->due = r->mirror < 0 && r->attempts % t->mirror_count ? 0 : clock_now() + backoff(t, BACKOFF_FIRST, round - 1, BACKOFF_MAX);
+	r->due = due;
 	r->state = REQUEST_DELAYED;
 	r->next = t->delayed;
 	t->delayed = r;
+}
+
+/* lock held */
+static void delay(struct transport *t, struct transport_request *r)
+{
+	unsigned ways = ways_of(t, r);
+
+	/* The other mirrors and proxies are asked at once; only when all have failed it is time to wait. */
+	if (++r->attempts % ways)
+		delay_until(t, r, 0);
+	else
+		delay_until(t, r, clock_now() + transport_backoff(t, BACKOFF_FIRST, r->attempts / ways - 1, BACKOFF_MAX));
 }
 
 /* lock held, and released while who asked is told */
@@ -169,12 +160,11 @@ static void deliver(struct transport *t, struct transport_request *r)
 	pthread_mutex_lock(&t->lock);
 }
 
-/* lock held, and released in between. An attempt failed: again, or the end. */
+/* lock held, and released in between. An attempt failed, and no other is under way: again, or the end. */
 static void failed(struct transport *t, struct transport_request *r)
 {
 	bool again = true;
 
-	note_fault(t, r);
 	report_trouble(t, r);
 	if (!r->once && r->wanted && !t->stop) {
 		/* Who asked has locks of its own. */
@@ -190,22 +180,30 @@ static void failed(struct transport *t, struct transport_request *r)
 	delay(t, r);
 }
 
-/* lock held. Moves what is due to the queues; returns when the next one is. */
-static int64_t take_due(struct transport *t)
+/* lock held. Moves what is due to the queues. */
+static void take_due(struct transport *t)
 {
-	int64_t now = clock_now(), next = INT64_MAX;
+	int64_t now = clock_now();
 	struct transport_request **link = &t->delayed;
 
 	while (*link) {
 		struct transport_request *r = *link;
 		if (r->due > now) {
-			next = MIN(next, r->due);
 			link = &r->next;
 			continue;
 		}
 		*link = r->next;
 		queue_push(r->background ? &t->background : &t->demand, r);
 	}
+}
+
+/* lock held. When the next one is due. */
+static int64_t next_due(const struct transport *t)
+{
+	int64_t next = INT64_MAX;
+
+	for (const struct transport_request *r = t->delayed; r; r = r->next)
+		next = MIN(next, r->due);
 	return next;
 }
 
@@ -217,12 +215,32 @@ static struct transport_slot *free_slot(struct transport *t)
 	return NULL;
 }
 
-/* lock held. Background requests leave room for those that somebody waits for. */
+/* lock held, and released in between */
+static void start_request(struct transport *t, struct transport_slot *s, struct transport_request *r)
+{
+	bool again = r->attempts > 0;
+	struct transport_route route = transport_route(t, r, again ? (int)r->used_mirror : -1, again ? r->used_proxy : -1);
+
+	/* The connection may have been what was wrong. */
+	route.new_connection = r->result == -ETIMEDOUT;
+	r->used_mirror = route.mirror;
+	r->used_proxy = route.proxy;
+	r->state = REQUEST_SENT;
+	t->in_flight++;
+	if (transport_curl_start(t, s, r, &route) == 0)
+		return;
+	r->result = -ENOMEM;
+	snprintf(r->error, sizeof(r->error), "%s: out of memory", r->path);
+	failed(t, r);
+}
+
+/* lock held, and released in between. Background requests leave room for those that somebody waits for. */
 static void start_requests(struct transport *t)
 {
 	while (t->in_flight < 2 * t->parallel) {
 		struct transport_slot *s = free_slot(t);
 		struct transport_request *r;
+		int64_t open_at;
 		if (!s)
 			return;
 		r = queue_pop(&t->demand);
@@ -230,15 +248,57 @@ static void start_requests(struct transport *t)
 			r = queue_pop(&t->background);
 		if (!r)
 			return;
-		r->used_mirror = choose_mirror(t, r);
-		r->state = REQUEST_SENT;
-		t->in_flight++;
-		if (transport_curl_start(t, s, r) < 0) {
-			r->result = -ENOMEM;
-			snprintf(r->error, sizeof(r->error), "%s: out of memory", r->path);
-			failed(t, r);
-		}
+		open_at = r->mirror < 0 ? transport_mirrors_open_at(t) : 0;
+		/* All servers asked for a pause. */
+		if (open_at > clock_now())
+			delay_until(t, r, open_at);
+		else
+			start_request(t, s, r);
 	}
+}
+
+/* lock held. The other attempt is not needed any more. */
+static void cancel_rival(struct transport *t, struct transport_slot *winner)
+{
+	struct transport_slot *loser = winner->rival;
+
+	stats_add(t->stats, hedges_won, winner->is_hedge);
+	stats_add(t->stats, hedge_bytes, loser->size);
+	if (loser->route.mirror != winner->route.mirror)
+		transport_mirror_lost(t, loser, clock_now());
+	else if (loser->route.proxy != winner->route.proxy)
+		proxy_failed(&t->proxies, loser->route.proxy, false, clock_now());
+	transport_curl_cancel(t, loser);
+	winner->rival = NULL;
+}
+
+/* lock held, and released in between */
+static void take_result(struct transport *t, struct transport_slot *s, struct transport_request *r)
+{
+	r->used_mirror = s->route.mirror;
+	r->used_proxy = s->route.proxy;
+	r->result = s->result;
+	memcpy(r->error, s->error, sizeof(r->error));
+	if (s->result < 0) {
+		note_fault(t, &s->route, s->by_proxy, s->retry_after, s->error);
+		transport_slot_drop(s);
+		if (!s->rival) {
+			failed(t, r);
+			return;
+		}
+		/* The other attempt may still bring it. */
+		s->rival->rival = NULL;
+		s->rival = NULL;
+		return;
+	}
+	if (s->rival)
+		cancel_rival(t, s);
+	note_success(t, s);
+	r->data = s->data;
+	r->size = s->size;
+	s->data = NULL;
+	transport_slot_drop(s);
+	deliver(t, r);
 }
 
 static void take_results(struct transport *t)
@@ -256,14 +316,10 @@ static void take_results(struct transport *t)
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
 		s = (struct transport_slot *)(void *)private;
 		r = s->request;
-		transport_curl_end(t, s, code);
+		if (!transport_curl_end(t, s, code))
+			continue;
 		pthread_mutex_lock(&t->lock);
-		if (r->result < 0)
-			failed(t, r);
-		else {
-			note_success(t, r);
-			deliver(t, r);
-		}
+		take_result(t, s, r);
 		pthread_mutex_unlock(&t->lock);
 	}
 }
@@ -275,100 +331,69 @@ static void *run(void *context)
 	for (;;) {
 		int64_t next;
 		int timeout = POLL_MS, running = 0;
+		bool more;
 		pthread_mutex_lock(&t->lock);
 		if (t->stop) {
 			pthread_mutex_unlock(&t->lock);
 			return NULL;
 		}
-		next = take_due(t);
+		take_due(t);
 		start_requests(t);
 		pthread_mutex_unlock(&t->lock);
-		if (next != INT64_MAX)
-			timeout = (int)MIN(MAX((next - clock_now()) / NS_PER_MS + 1, 1), POLL_MS);
 		curl_multi_perform(t->multi, &running);
 		take_results(t);
-		/* Results may have freed slots that others wait for. */
 		pthread_mutex_lock(&t->lock);
-		bool more = t->demand.first && free_slot(t) && t->in_flight < 2 * t->parallel;
+		/* After all that has come was looked at: when this thread was late, the servers were not. */
+		next = MIN(next_due(t), transport_hedge_late(t));
+		/* Results may have freed slots that others wait for. */
+		more = t->demand.first && free_slot(t) && t->in_flight < 2 * t->parallel;
 		pthread_mutex_unlock(&t->lock);
-		if (!more)
+		if (next != INT64_MAX)
+			timeout = (int)MIN(MAX(next - clock_now() + NS_PER_MS - 1, 0) / NS_PER_MS, POLL_MS);
+		if (!more && timeout > 0)
 			curl_multi_poll(t->multi, NULL, 0, timeout, NULL);
 	}
-}
-
-static errint_t add_mirror(struct transport *t, const char *url)
-{
-	struct transport_mirror *m = &t->mirrors[t->mirror_count];
-
-	if (t->mirror_count == TRANSPORT_MAX_MIRRORS)
-		return -E2BIG;
-	if (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) {
-		m->is_http = true;
-		m->url = strdup(url);
-	} else if (strncmp(url, "file://", 7) == 0) {
-		m->url = strdup(url);
-	} else if (strstr(url, "://")) {
-		return -EINVAL;
-	} else {
-		_cleanup_free_ char *path = realpath(url, NULL);
-		_cleanup_free_ char *escaped = NULL;
-		if (!path)
-			return -errno;
-		/* The characters that mean something in a URL. */
-		escaped = malloc(3 * strlen(path) + 1);
-		if (!escaped)
-			return -ENOMEM;
-		char *to = escaped;
-		for (const char *p = path; *p; p++) {
-			if (strchr("%?# ", *p) || (unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-				to += sprintf(to, "%%%02X", (unsigned)(unsigned char)*p);
-			else
-				*to++ = *p;
-		}
-		*to = '\0';
-		m->url = io_format("file://%s", escaped);
-	}
-	if (!m->url)
-		return -ENOMEM;
-	for (size_t n = strlen(m->url); n > 8 && m->url[n - 1] == '/'; n--)
-		m->url[n - 1] = '\0';
-	t->mirror_count++;
-	return 0;
 }
 
 static void dispose(struct transport *t)
 {
 	transport_curl_done(t);
-	for (size_t i = 0; i < t->mirror_count; i++)
-		free(t->mirrors[i].url);
+	transport_mirrors_done(t);
+	proxy_list_done(&t->proxies);
+	secret_headers_done(&t->extra);
+	secret_free(t->authorization);
+	secret_free(t->key_data);
+	free(t->cert_data);
+	free(t->ca_data);
 	pthread_mutex_destroy(&t->lock);
-	free(t->proxy);
-	free(t->ca_file);
 	free(t);
 }
 
-errint_t transport_open(const struct transport_config *config, struct transport **ret)
+errint_t transport_open(const struct transport_config *config, struct transport **ret, char ret_error[TRANSPORT_ERROR_SIZE])
 {
 	struct transport *t = calloc(1, sizeof(*t));
 	errint_t r = 0;
 
+	ret_error[0] = '\0';
 	if (!t)
 		return -ENOMEM;
 	pthread_mutex_init(&t->lock, NULL);
 	t->parallel = config->parallel ? config->parallel : DEFAULT_PARALLEL;
+	t->limits = config->limits;
 	t->self_contained = config->self_contained;
 	t->report = config->report;
 	t->report_context = config->report_context;
 	t->stats = config->stats;
-	t->random = (uint64_t)clock_now() * 2654435761u | 1;
-	t->proxy = config->proxy ? strdup(config->proxy) : NULL;
-	t->ca_file = config->ca_file ? strdup(config->ca_file) : NULL;
-	if ((config->proxy && !t->proxy) || (config->ca_file && !t->ca_file))
-		r = -ENOMEM;
+	randombytes_buf(&t->random, sizeof(t->random));
+	t->random |= 1;	/* zero would stay zero */
 	for (size_t i = 0; r == 0 && i < config->url_count; i++)
-		r = add_mirror(t, config->urls[i]);
+		r = transport_mirror_add(t, config->urls[i]);
+	if (r == 0 && t->mirror_count == 0)
+		r = -EINVAL;
 	if (r == 0)
-		r = t->mirror_count ? transport_curl_init(t) : -EINVAL;
+		r = transport_options_read(t, config, ret_error);
+	if (r == 0)
+		r = transport_curl_init(t);
 	if (r == 0)
 		r = thread_start(&t->thread, run, t);
 	if (r < 0) {
@@ -397,12 +422,14 @@ void transport_stop(struct transport *t)
 	pthread_mutex_unlock(&t->lock);
 	curl_multi_wakeup(t->multi);
 	pthread_join(t->thread, NULL);
-	for (unsigned i = 0; i < t->parallel; i++) {
-		r = t->slots[i].request;
+	for (unsigned i = 0; i < t->slot_count; i++) {
+		struct transport_slot *s = &t->slots[i];
+		r = s->request;
 		if (!r)
 			continue;
-		curl_multi_remove_handle(t->multi, t->slots[i].curl);
-		t->slots[i].request = NULL;
+		if (s->rival)
+			transport_curl_cancel(t, s->rival);
+		transport_curl_cancel(t, s);
 		cancel(t, r);
 	}
 	for (;;) {
@@ -431,7 +458,8 @@ void transport_submit(struct transport *t, struct transport_request *r)
 	r->attempts = 0;
 	r->fresh = false;
 	r->data = NULL;
-	r->room = r->size = 0;
+	r->size = 0;
+	r->result = 0;
 	pthread_mutex_lock(&t->lock);
 	stop = t->stop;
 	if (!stop)
@@ -458,11 +486,16 @@ void transport_finish(struct transport *t, struct transport_request *r)
 
 void transport_again(struct transport *t, struct transport_request *r, const char *why)
 {
+	struct transport_route route = { .mirror = r->used_mirror, .proxy = r->used_proxy };
+
+	free(r->data);
+	r->data = NULL;
 	r->result = -EBADMSG;
 	snprintf(r->error, sizeof(r->error), "%.180s/%.80s: %.50s", t->mirrors[r->used_mirror].url, r->path, why);
 	stats_add(t->stats, bad_objects, 1);
 	r->fresh = true;
 	pthread_mutex_lock(&t->lock);
+	note_fault(t, &route, false, 0, r->error);
 	failed(t, r);
 	pthread_mutex_unlock(&t->lock);
 	curl_multi_wakeup(t->multi);

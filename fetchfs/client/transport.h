@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The transport: files of a repository from its servers, by one thread that drives curl. Connections are reused, downloads run side by
- * side up to a bound, failures are tried again with growing delays and on the other mirrors. Knows URLs, sizes and time; must not know what the
- * files mean: whether a body is right is decided by who asked, and transport_again tells the verdict.
+ * side up to a bound, failures are tried again with growing delays and on the other mirrors, and what takes longer than it should is raced by a second
+ * attempt. Knows URLs, sizes and time; must not know what the files mean: whether a body is right is decided by who asked, and transport_again tells
+ * the verdict. All it knows of content is that no file of a repository is an HTML page.
  */
 #ifndef SPORE_FETCHFS_CLIENT_TRANSPORT_H
 #define SPORE_FETCHFS_CLIENT_TRANSPORT_H
@@ -16,11 +17,22 @@
 
 struct transport;
 
+/* Seconds; 0: the default. */
+struct transport_limits {
+	unsigned connect;	/* for a connection, TLS included: 10 */
+	unsigned stall;		/* without data: 15 */
+	unsigned total;		/* for one attempt, and a second more for each 16 KiB: 30 */
+};
+
 struct transport_config {
-	const char *const *urls;	/* http, https, file; or a path. In order of preference */
+	const char *const *urls;	/* http, https, file; or a path. In order of preference while nothing was measured; may hold user and password */
 	size_t url_count;
-	const char *proxy;		/* or NULL: from the environment, as curl does it */
+	const char *proxy;		/* transport_proxy.h's notation; or NULL: from the environment, as curl does it */
 	const char *ca_file;		/* or NULL: curl's own */
+	const char *cert_file, *key_file;	/* of this client, PEM; or NULL. key_file NULL: the key is in cert_file. Private. */
+	const char *credentials_file;	/* transport_secret.h; or NULL. Private. */
+	const char *headers_file;	/* the same */
+	struct transport_limits limits;
 	bool self_contained;		/* names looked up once, certificates read at the start: no file is needed later */
 	unsigned parallel;		/* downloads at a time; 0: a good default */
 	/* Told in the transport's thread when nothing can be fetched (at growing intervals) and when it works again. May be NULL. */
@@ -36,6 +48,8 @@ struct transport_request {
 	int mirror;			/* only this one, from 0; -1: any */
 	bool once;			/* report the first failure instead of trying again */
 	bool background;		/* after all that is not */
+	bool revalidate;		/* caches on the way must ask the server whether what they have is still so */
+	int64_t until;		/* clock_now: no attempt lasts longer; 0: no such limit */
 	/*
 	 * Called in the transport's thread, and must be quick: the request has ended. Where result is 0, data and size are the body. After it,
 	 * in any thread, transport_finish must follow, or (result 0 only) transport_again.
@@ -57,12 +71,34 @@ struct transport_request {
 	int state;
 	unsigned attempts;
 	bool fresh;		/* caches on the way must not answer: they may hold the wrong thing */
+	int used_proxy;
 	int64_t due;
-	size_t room;
 };
 
-/* -EINVAL for a URL of a kind that is not known; -ENOMEM. */
-errint_t transport_open(const struct transport_config *config, struct transport **ret);
+/* What is known of a mirror. */
+struct transport_mirror_state {
+	char url[TRANSPORT_ERROR_SIZE];	/* without user and password */
+	bool preferred;			/* the next request goes there, unless it is bad */
+	unsigned faults;		/* in a row */
+	int64_t bad_until;		/* clock_now; in the past: it is well */
+	int64_t latency;		/* ns until the first byte, a moving average; 0: not known */
+	uint64_t throughput;		/* bytes a second of one transfer, the same */
+	uint64_t requests, failures, bytes;
+	char last_error[TRANSPORT_ERROR_SIZE];
+};
+
+struct transport_proxy_state {
+	char url[TRANSPORT_ERROR_SIZE];	/* without user and password; "DIRECT" */
+	unsigned group;
+	unsigned faults;
+	int64_t bad_until;
+};
+
+/*
+ * -EINVAL for a URL of a kind that is not known or a malformed option; -EPERM for a secret that others can read; -ENOMEM; errors of the files.
+ * ret_error says more, or is empty.
+ */
+errint_t transport_open(const struct transport_config *config, struct transport **ret, char ret_error[TRANSPORT_ERROR_SIZE]);
 /* Ends the thread. Requests under way, and those that still come, end with -ECANCELED; their owners may still call transport_finish. */
 void transport_stop(struct transport *t);
 void transport_free(struct transport *t);
@@ -76,6 +112,10 @@ void transport_again(struct transport *t, struct transport_request *r, const cha
 void transport_promote(struct transport *t, struct transport_request *r);
 
 size_t transport_mirrors(const struct transport *t);
+/* Without user and password. */
 const char *transport_url(const struct transport *t, size_t mirror);
+/* -ENOENT: there are not so many. Any thread. */
+errint_t transport_mirror_state(struct transport *t, size_t mirror, struct transport_mirror_state *ret);
+errint_t transport_proxy_state(struct transport *t, size_t proxy, struct transport_proxy_state *ret);
 
 #endif

@@ -53,7 +53,7 @@ refused 65 'manifest: it is not signed' -K "$T/key.pub" "$server_url/bad"
 sed 's/^revision: .*/revision: 9/' "$T/www/repo/manifest" >"$T/www/bad/manifest"
 refused 65 'signature is wrong' -K "$T/key.pub" "$server_url/bad"
 echo '<html>Please log in</html>' >"$T/www/bad/keyring"
-refused 65 'keyring: it is not signed' -K "$T/key.pub" "$server_url/bad"
+refused 69 'keyring: an HTML page instead of the file: a captive portal' -K "$T/key.pub" -o mount_timeout=1 "$server_url/bad"
 head -c 2000000 /dev/zero >"$T/www/bad/keyring"
 refused 65 'larger than' -K "$T/key.pub" "$server_url/bad"
 

@@ -49,9 +49,10 @@ static struct transport *open_transport(const char *first, const char *second)
 {
 	const char *urls[] = { first, second };
 	struct transport_config config = { .urls = urls, .url_count = second ? 2 : 1, .stats = &stats };
+	char error[TRANSPORT_ERROR_SIZE];
 	struct transport *t;
 
-	assert_int_equal(transport_open(&config, &t), 0);
+	assert_int_equal(transport_open(&config, &t, error), 0);
 	return t;
 }
 
@@ -143,12 +144,13 @@ static void test_urls(void **state)
 {
 	const char *gopher[] = { "gopher://host/x" }, *missing[] = { "/no/such/directory" };
 	struct transport_config config = { .urls = gopher, .url_count = 1, .stats = &stats };
+	char error[TRANSPORT_ERROR_SIZE];
 	struct transport *t;
 
 	(void)state;
-	assert_int_equal(transport_open(&config, &t), -EINVAL);
+	assert_int_equal(transport_open(&config, &t, error), -EINVAL);
 	config.urls = missing;
-	assert_int_equal(transport_open(&config, &t), -ENOENT);
+	assert_int_equal(transport_open(&config, &t, error), -ENOENT);
 }
 
 /* The first mirror lacks it: the second has it, without a pause in between. */
