@@ -43,11 +43,12 @@ static void text_done(struct transport_request *r)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* One attempt at one mirror. -ENOENT: the server says that there is none. */
-static errint_t fetch_text(struct transport *transport, int mirror, const char *name, char **ret, size_t *ret_size,
+/* One attempt at one mirror, until then at the longest. -ENOENT: the server says that there is none. */
+static errint_t fetch_text(struct transport *transport, int mirror, int64_t until, const char *name, char **ret, size_t *ret_size,
 			   char ret_error[TRANSPORT_ERROR_SIZE])
 {
-	struct text_request t = { .request = { .max_size = MANIFEST_MAX_SIZE, .mirror = mirror, .once = true, .done = text_done } };
+	struct text_request t = { .request = { .max_size = MANIFEST_MAX_SIZE, .mirror = mirror, .once = true, .until = until,
+					       .revalidate = true, .done = text_done } };
 	errint_t r;
 
 	snprintf(t.request.path, sizeof(t.request.path), "%s", name);
@@ -205,16 +206,16 @@ static errint_t check_rollback(const struct chain_config *config, const struct p
 }
 
 /* -EHOSTUNREACH: nobody answers there; other errors: what it says is no good. */
-static errint_t ask_mirror(const struct chain_config *config, size_t mirror, struct pair *p, struct chain_trouble *t)
+static errint_t ask_mirror(const struct chain_config *config, size_t mirror, int64_t until, struct pair *p, struct chain_trouble *t)
 {
 	const char *url = transport_url(config->transport, mirror);
 	char error[TRANSPORT_ERROR_SIZE];
 	const char *what = KEYRING_FILE;
-	errint_t r = fetch_text(config->transport, (int)mirror, what, &p->keyring_text, &p->keyring_size, error);
+	errint_t r = fetch_text(config->transport, (int)mirror, until, what, &p->keyring_text, &p->keyring_size, error);
 
 	if (r == 0) {
 		what = MANIFEST_FILE;
-		r = fetch_text(config->transport, (int)mirror, what, &p->manifest_text, &p->manifest_size, error);
+		r = fetch_text(config->transport, (int)mirror, until, what, &p->manifest_text, &p->manifest_size, error);
 	}
 	if (r == -ENOENT && what[0] == 'k')
 		return trouble(t, r, EXIT_NO_INPUT, "there is no repository at %s (%s); check the URL", url, error);
@@ -229,15 +230,18 @@ static errint_t ask_mirror(const struct chain_config *config, size_t mirror, str
 }
 
 /* Each mirror once. The first good answer wins; else the most telling trouble: what a server said before that none did. */
-static errint_t ask_all(const struct chain_config *config, struct pair *p, size_t *ret_mirror, struct chain_trouble *t)
+static errint_t ask_all(const struct chain_config *config, int64_t until, struct pair *p, size_t *ret_mirror, struct chain_trouble *t)
 {
 	errint_t worst = -EHOSTUNREACH;
+	size_t count = transport_mirrors(config->transport);
 
-	for (size_t i = 0; i < transport_mirrors(config->transport); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct chain_trouble one = { .exit_code = 0 };
+		/* Its share, so that one which hangs leaves time for the others. */
+		int64_t now = clock_now(), mine = now + MAX((until - now) / (int64_t)(count - i), NS_PER_SECOND / 2);
 		errint_t r;
 		pair_done(p);
-		r = ask_mirror(config, i, p, &one);
+		r = ask_mirror(config, i, mine, p, &one);
 		if (r == 0) {
 			*ret_mirror = i;
 			return 0;
@@ -296,7 +300,7 @@ errint_t chain_open(const struct chain_config *config, struct manifest *ret, boo
 	memset(t, 0, sizeof(*t));
 	*ret_offline = false;
 	for (;;) {
-		r = ask_all(config, &p, &mirror, t);
+		r = ask_all(config, until, &p, &mirror, t);
 		if (r != -EHOSTUNREACH || clock_now() + pause * NS_PER_MS > until)
 			break;
 		usleep(pause * 1000);

@@ -17,6 +17,8 @@
 #define MAX_PREFETCH 16
 #define MEMORY_PAUSE_US 200000
 #define WATCH_NS (NS_PER_SECOND / 2)
+#define MAX_LAPSES 16
+#define LAPSE_NS (NS_PER_SECOND / 4)
 #define ANSWER_NS (NS_PER_SECOND / 10)
 
 struct wanted {
@@ -30,6 +32,13 @@ struct wanted {
 	bool prefetch;			/* there was none so far */
 };
 
+/* A wait that the time limit ended. */
+struct lapse {
+	struct digest digest;
+	int process;
+	int64_t when;
+};
+
 struct store {
 	struct transport *transport;
 	struct cache *cache;
@@ -41,6 +50,8 @@ struct store {
 	struct wanted *buckets[BUCKETS];
 	struct wanted *first_job, *last_job;
 	unsigned waiting, prefetching;
+	struct lapse lapses[MAX_LAPSES];
+	unsigned lapse_count;
 	bool stop;
 
 	pthread_t workers[MAX_WORKERS], watch;
@@ -314,6 +325,17 @@ static struct wanted *add_wanted(struct store *s, const struct store_object *o, 
 	return w;
 }
 
+/* lock held. When a read of several pages fails, the kernel asks for the first page alone again, and the reader's time is over already. */
+static bool has_lapsed(const struct store *s, const struct digest *d, const struct store_waiter *waiter)
+{
+	for (unsigned i = 0; i < MIN(s->lapse_count, MAX_LAPSES); i++) {
+		const struct lapse *l = &s->lapses[i];
+		if (l->process && l->process == waiter->process && digest_equal(&l->digest, d) && clock_now() - l->when < LAPSE_NS)
+			return true;
+	}
+	return false;
+}
+
 errint_t store_fetch(struct store *s, const struct store_object *o, struct store_waiter *waiter)
 {
 	struct wanted *w, *fresh = NULL;
@@ -325,6 +347,8 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	w = find_wanted(s, &o->digest);
 	if (s->stop)
 		r = -ECANCELED;
+	else if (has_lapsed(s, &o->digest, waiter))
+		r = -ETIMEDOUT;
 	else if (!w && waiter->content && cache_has(s->cache, waiter->content))
 		/* With the lock held it is certain: objects leave the table when all of their contents are in the cache. */
 		r = -EALREADY;
@@ -332,7 +356,7 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 		r = waiter->background ? -EBUSY : -ENOMEM;
 	if (r == 0) {
 		/* With the lock held, so that the request cannot end in between. */
-		if (w->prefetch && !waiter->background && !fresh)
+		if (w->demands == 0 && !waiter->background && !fresh)
 			transport_promote(s->transport, &w->request);
 		add_waiter(s, w, waiter);
 	}
@@ -378,6 +402,12 @@ static bool is_being_killed(int process)
 	return line && strtoull(line + 8, NULL, 16) & (UINT64_C(1) << (SIGKILL - 1));
 }
 
+/* lock held */
+static void note_lapse(struct store *s, const struct wanted *w, const struct store_waiter *i)
+{
+	s->lapses[s->lapse_count++ % MAX_LAPSES] = (struct lapse){ .digest = w->object.digest, .process = i->process, .when = clock_now() };
+}
+
 /* lock held. Those whose time is over or who are being killed leave; *list collects them. *next: when the time of the first of the others is over. */
 static void collect_ended(struct store *s, struct wanted *w, struct store_waiter **list, int64_t *next)
 {
@@ -400,6 +430,8 @@ static void collect_ended(struct store *s, struct wanted *w, struct store_waiter
 		s->waiting--;
 		w->demands -= !i->background;
 		i->reason = r;
+		if (r == -ETIMEDOUT)
+			note_lapse(s, w, i);
 		i->next = *list;
 		*list = i;
 	}

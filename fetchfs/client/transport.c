@@ -73,8 +73,7 @@ int64_t transport_backoff(struct transport *t, int64_t base, unsigned step, int6
 	return delay / 2 + (int64_t)(next_random(t) % (uint64_t)(delay / 2 + 1));
 }
 
-/* lock held. by_proxy: the mirror was not even asked. */
-static void note_fault(struct transport *t, const struct transport_route *route, bool by_proxy, int64_t retry_after, const char *error)
+void transport_note_fault(struct transport *t, const struct transport_route *route, bool by_proxy, int64_t retry_after, const char *error)
 {
 	stats_add(t->stats, faults, 1);
 	if (by_proxy)
@@ -221,6 +220,7 @@ static void start_request(struct transport *t, struct transport_slot *s, struct 
 	bool again = r->attempts > 0;
 	struct transport_route route = transport_route(t, r, again ? (int)r->used_mirror : -1, again ? r->used_proxy : -1);
 
+	r->renew = false;
 	/* The connection may have been what was wrong. */
 	route.new_connection = r->result == -ETIMEDOUT;
 	r->used_mirror = route.mirror;
@@ -280,7 +280,7 @@ static void take_result(struct transport *t, struct transport_slot *s, struct tr
 	r->result = s->result;
 	memcpy(r->error, s->error, sizeof(r->error));
 	if (s->result < 0) {
-		note_fault(t, &s->route, s->by_proxy, s->retry_after, s->error);
+		transport_note_fault(t, &s->route, s->by_proxy, s->retry_after, s->error);
 		transport_slot_drop(s);
 		if (!s->rival) {
 			failed(t, r);
@@ -381,6 +381,7 @@ errint_t transport_open(const struct transport_config *config, struct transport 
 	t->parallel = config->parallel ? config->parallel : DEFAULT_PARALLEL;
 	t->limits = config->limits;
 	t->self_contained = config->self_contained;
+	t->hedge_credit = 2 * HEDGE_COST;
 	t->report = config->report;
 	t->report_context = config->report_context;
 	t->stats = config->stats;
@@ -456,7 +457,8 @@ void transport_submit(struct transport *t, struct transport_request *r)
 	bool stop;
 
 	r->attempts = 0;
-	r->fresh = false;
+	r->fresh = r->renew = false;
+	r->replaced = 0;
 	r->data = NULL;
 	r->size = 0;
 	r->result = 0;
@@ -495,7 +497,7 @@ void transport_again(struct transport *t, struct transport_request *r, const cha
 	stats_add(t->stats, bad_objects, 1);
 	r->fresh = true;
 	pthread_mutex_lock(&t->lock);
-	note_fault(t, &route, false, 0, r->error);
+	transport_note_fault(t, &route, false, 0, r->error);
 	failed(t, r);
 	pthread_mutex_unlock(&t->lock);
 	curl_multi_wakeup(t->multi);
@@ -506,7 +508,12 @@ void transport_promote(struct transport *t, struct transport_request *r)
 	pthread_mutex_lock(&t->lock);
 	if (r->background && r->state == REQUEST_QUEUED && queue_remove(&t->background, r))
 		queue_push(&t->demand, r);
+	if (r->state == REQUEST_DELAYED) {
+		r->due = 0;
+		r->attempts = 0;
+	}
 	r->background = false;
+	r->renew = true;
 	pthread_mutex_unlock(&t->lock);
 	curl_multi_wakeup(t->multi);
 }

@@ -72,6 +72,8 @@ struct transport_request {
 	unsigned attempts;
 	bool fresh;		/* caches on the way must not answer: they may hold the wrong thing */
 	int used_proxy;
+	unsigned replaced;	/* attempts that stood still */
+	bool renew;
 	int64_t due;
 };
 
@@ -108,7 +110,7 @@ void transport_submit(struct transport *t, struct transport_request *r);
 void transport_finish(struct transport *t, struct transport_request *r);
 /* The body did not verify: counts against the mirror, and tries another. */
 void transport_again(struct transport *t, struct transport_request *r, const char *why);
-/* Somebody waits for it now: no longer in the background. */
+/* Somebody waits for it now who did not before: it is no longer in the background, and an attempt that stands still is not waited for. */
 void transport_promote(struct transport *t, struct transport_request *r);
 
 size_t transport_mirrors(const struct transport *t);

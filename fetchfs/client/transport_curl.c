@@ -251,7 +251,8 @@ errint_t transport_curl_start(struct transport *t, struct transport_slot *s, str
 	s->request = r;
 	s->route = *route;
 	s->rival = NULL;
-	s->is_hedge = s->was_raced = s->too_large = s->by_proxy = false;
+	s->is_hedge = s->too_large = s->by_proxy = false;
+	s->next_race = 0;
 	s->redirects = 0;
 	s->expected = s->junk = 0;
 	s->first_byte = s->last_byte = s->latency = s->retry_after = 0;

@@ -44,7 +44,7 @@ struct transport_slot {
 	struct transport_slot *rival;	/* fetches the same */
 	struct transport_route route;
 	bool is_hedge;
-	bool was_raced;		/* a hedge was started once */
+	int64_t next_race;	/* not before */
 	unsigned redirects;
 	char *data;
 	size_t size, room;
@@ -99,12 +99,16 @@ struct transport {
 	int64_t next_report, report_interval;
 	bool in_trouble;
 	uint64_t random;
-	unsigned hedge_credit;	/* sixteenths of one */
+	unsigned hedge_credit;	/* HEDGE_COST buys one */
 };
+
+#define HEDGE_COST 16
 
 enum { REQUEST_QUEUED = 1, REQUEST_DELAYED, REQUEST_SENT, REQUEST_ANSWERED };
 
-/* transport.c. base doubled with each step up to max; then anything between half of it and all. */
+/* transport.c; the lock is held. by_proxy: the mirror was not even asked. */
+void transport_note_fault(struct transport *t, const struct transport_route *route, bool by_proxy, int64_t retry_after, const char *error);
+/* base doubled with each step up to max; then anything between half of it and all. */
 int64_t transport_backoff(struct transport *t, int64_t base, unsigned step, int64_t max);
 
 /* transport_options.c. ret_error says what is wrong with which option. */

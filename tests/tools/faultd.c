@@ -2,7 +2,7 @@
 /*
  * A web server that does wrong what it is told to do wrong, for tests: serves a directory over HTTP/1.1 with connections kept open, one thread each.
  *
- * usage: faultd [-a ADDRESS] [-p PORT] [-P PORTFILE] [-l LOGFILE] [-s SEED] [-x DIRECTORY] [-r RULES] DIRECTORY
+ * usage: faultd [-a ADDRESS] [-p PORT] [-P PORTFILE] [-l LOGFILE] [-s SEED] [-x DIRECTORY] [-R URL] [-r RULES] DIRECTORY
  *
  *   -a ADDRESS   127.0.0.1 (default) or ::1
  *   -p PORT      0 (default): any free one
@@ -10,6 +10,7 @@
  *   -l LOGFILE   one line a request: "FAULT PATH", and " secret" behind it where it came with an Authorization header or one that begins with X-Secret
  *   -s SEED      of the dice. What a request gets depends on the seed, its path, and how often that was asked for; not on threads.
  *   -x DIRECTORY what the fault "other" serves instead (an old, expired or foreign manifest)
+ *   -R URL       where the fault "redirect-away" sends to: another of these servers
  *   -r RULES     FAULT:PERCENT:PATTERN, several with commas between; the pattern (fnmatch, * also crosses slashes) is held against the path. FAULT is one
  *                of the table below, or "fast": any of those that cost no time
  *
@@ -37,6 +38,7 @@
 #define MAX_RULES 64
 #define PATHS 65536		/* slots that count how often a path was asked for */
 #define LONGEST_HANG_MS 300000
+#define SLOW_US 150000
 
 struct connection {
 	int fd;
@@ -67,7 +69,7 @@ struct fault {
 	bool (*run)(struct exchange *x);	/* true: the connection stays */
 };
 
-static const char *root, *other_root;
+static const char *root, *other_root, *away = "";
 static FILE *log_file;
 static uint64_t seed = 1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* for all below */
@@ -244,6 +246,20 @@ static bool fault_loop(struct exchange *x)
 	return location && send_whole(x, "302 Found", location, "elsewhere\n", 10);
 }
 
+/* To another server (-R). */
+static bool fault_redirect_away(struct exchange *x)
+{
+	_cleanup_free_ char *location = io_format("Location: %s/.plain%s\r\n", away, x->path);
+
+	return location && send_whole(x, "302 Found", location, "elsewhere\n", 10);
+}
+
+static bool fault_slow(struct exchange *x)
+{
+	usleep(SLOW_US);
+	return good(x);
+}
+
 /* Nothing wrong with it. */
 static bool fault_redirect(struct exchange *x)
 {
@@ -413,6 +429,8 @@ static const struct fault faults[] = {
 	{ "good", false, good },
 	/* Right, though unusual. */
 	{ "redirect", false, fault_redirect },
+	{ "redirect-away", false, fault_redirect_away },
+	{ "slow", false, fault_slow },
 	{ "chunked", false, fault_chunked },
 	{ "close", false, fault_close },
 	{ "interim", false, fault_interim },
@@ -696,7 +714,7 @@ int main(int argc, char **argv)
 	int option, fd;
 
 	message_init("faultd");
-	while ((option = getopt(argc, argv, "a:p:P:l:s:x:r:")) != -1) {
+	while ((option = getopt(argc, argv, "a:p:P:l:s:x:R:r:")) != -1) {
 		if ((option == 'p' && parse_number(optarg, 0, 65535, &port) < 0) || (option == 's' && parse_number(optarg, 0, UINT32_MAX, &seed) < 0) ||
 		    option == '?')
 			return EXIT_USAGE;
@@ -708,6 +726,8 @@ int main(int argc, char **argv)
 			log_file = fopen(optarg, "ae");
 		if (option == 'x')
 			other_root = optarg;
+		if (option == 'R')
+			away = optarg;
 		if (option == 'r')
 			first_rules = optarg;
 	}
