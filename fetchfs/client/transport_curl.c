@@ -361,6 +361,18 @@ static const char *encoding_of(const struct transport_slot *s)
 	return h->value;
 }
 
+/* It goes into one line of a log: some TLS libraries end their messages with a line feed, and a server may send anything. */
+static void make_printable(char *text)
+{
+	size_t n = strlen(text);
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
+		text[--n] = '\0';
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
+			*text = '?';
+}
+
 /* What only looks like an answer of the server. Fills what, and returns true. */
 static bool is_foreign(const struct transport_slot *s, bool wrong_size, char what[200])
 {
@@ -378,10 +390,7 @@ static bool is_foreign(const struct transport_slot *s, bool wrong_size, char wha
 	if (!encoding)
 		return false;
 	snprintf(what, 200, "Content-Encoding '%.20s', which nobody asked for", encoding);
-	/* Printable only: it goes to a log. */
-	for (char *p = what; *p; p++)
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-			*p = '?';
+	make_printable(what);
 	return true;
 }
 
@@ -418,6 +427,7 @@ static void explain(const struct transport *t, struct transport_slot *s, CURLcod
 		snprintf(what, sizeof(what), "no such file");
 	else
 		snprintf(what, sizeof(what), "%.190s", s->curl_error[0] ? s->curl_error : curl_easy_strerror(code));
+	make_printable(what);
 	snprintf(s->error, sizeof(s->error), "%.100s/%.80s: %.100s%s%.60s%s", t->mirrors[s->route.mirror].url, s->request->path, what,
 		 *proxy ? " (through the proxy " : "", proxy, *proxy ? ")" : "");
 }
