@@ -9,6 +9,8 @@ umask 022
 DEPS_DIR=$(cd "$(dirname "$0")" && pwd)
 . "$DEPS_DIR/lib.sh"
 . "$DEPS_DIR/toolchain.sh"
+# A calling make must not hand its flags to the libraries' own: without built-in rules some of them compile nothing.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 # Prints "VERSION SHA256": the lock's, or, with RESOLVE=archive, the archive's.
 package_version() {

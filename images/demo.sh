@@ -14,14 +14,22 @@ mkdir -p $work/log
 
 elapsed() { echo $(($(date +%s) - started)); }
 
+# A step's compilers end with it.
+stop_tree() {
+	for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		(stop_tree "$child")
+	done
+	kill "$1" 2>/dev/null || :
+}
+
 cleanup() {
-	trap - EXIT INT TERM
+	trap - EXIT INT HUP TERM
 	for pid in $jobs_running ${web_pid:-}; do
-		kill "$pid" 2>/dev/null || :
+		stop_tree "$pid"
 	done
 }
 trap cleanup EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT HUP TERM
 
 # start NAME COMMAND...: in the background, output to a log of its own
 start() {
