@@ -30,7 +30,7 @@ decide_version() {
 	[ "${found% *}" != "${wanted% *}" ] || die "cannot fetch ${1#*:} ${wanted% *} as deps/versions.lock has it (a wrong checksum, or no network?); see apt's messages above"
 	# shellcheck disable=SC2086
 	fetch_package "$1" $found || die "the archive serves neither ${1#*:} ${wanted% *}, which is wanted, nor ${found% *}, which its lists name; see apt's messages above"
-	say "${1#*:}: taking ${found% *}; the archive does not serve ${wanted:-any version of the lock}"
+	say "${1#*:}: taking ${found% *}; the archive does not serve ${wanted%% *}"
 	echo "$found" >"$(instead_file "$1")"
 }
 
