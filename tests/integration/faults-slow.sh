@@ -93,8 +93,7 @@ wait_for 20 mountpoint -q "$T/mnt"
 faultd_rules 'portal:40:*,portal-redirect:60:*'
 cat "$T/mnt/many/2" >"$T/read" &
 reader=$!
-# setsid, since a shell lets its background processes ignore SIGINT.
-setsid sh -c 'trap - INT; exec cat "$0"' "$T/mnt/many/3" >/dev/null 2>&1 &
+cat "$T/mnt/many/3" >/dev/null 2>&1 &
 victim=$!
 wait_for 10 grep -q 'an HTML page instead of the file.*captive portal' "$T/log"
 kill -0 "$reader" || fail "the reader did not wait"
@@ -153,7 +152,6 @@ grep -q '^redirect-away .* secret' "$T/first.log" || fail "the server that was n
 grep -q '^good .*/.plain/.* secret' "$T/first.log" || fail "a redirect to the same server lost the secret"
 grep -q '/.plain/' "$T/second.log" || fail "nobody was sent elsewhere: the test is wrong"
 grep -q secret "$T/second.log" && fail "a secret went to another server"
-pid=$(mount_pid "$T/mnt")
 fetchfs umount "$T/mnt"
 faultd_rules ''
 secret_url=$(echo "$url" | sed 's#http://#http://user:pass-of-the-test@#')
@@ -162,10 +160,11 @@ fresh_mount -o "mirror=$secret_url" "$secret_url"
 read_all 20
 grep -q ' secret' "$T/first.log" || fail "the URL's password was not sent"
 pid=$(mount_pid "$T/mnt")
-tr '\0' ' ' <"/proc/$pid/cmdline" >"$T/shown"
-cat /proc/self/mountinfo >>"$T/shown"
-getfattr --only-values -n user.fetchfs.url "$T/mnt" >>"$T/shown" 2>/dev/null
-cat "$T/mount-output" >>"$T/shown"
+{
+	tr '\0' ' ' <"/proc/$pid/cmdline"
+	cat /proc/self/mountinfo "$T/mount-output"
+	getfattr --only-values -n user.fetchfs.url "$T/mnt" 2>/dev/null
+} >"$T/shown"
 grep -q "$faultd_url" "$T/shown" || fail "the test is wrong: $(cat "$T/shown")"
 grep -q pass-of-the-test "$T/shown" && fail "the password is shown: $(grep pass-of-the-test "$T/shown")"
 fetchfs umount "$T/mnt"
@@ -180,7 +179,9 @@ if grep -q "^0*1 " /proc/net/if_inet6 2>/dev/null; then
 	read_all 20
 	fetchfs umount "$T/mnt"
 	for host in "$(getent ahostsv6 localhost | awk '$1 == "::1" { print "localhost"; exit }')" ip6-localhost; do
-		[ -n "$host" ] && getent hosts "$host" >/dev/null || continue
+		if [ -z "$host" ] || ! getent hosts "$host" >/dev/null; then
+			continue
+		fi
 		fresh_mount "http://$host:$six/repo"
 		read_all 20
 		fetchfs umount "$T/mnt"

@@ -602,7 +602,6 @@ static void note(const struct fault *f, const struct exchange *x, const char *he
 static bool answer(struct connection *c, const char *path, const char *headers)
 {
 	struct exchange x = { .c = c, .asked = path, .path = skip_mirror(path) };
-	_cleanup_free_ char *original = NULL;
 	const struct fault *f;
 	bool keep;
 
