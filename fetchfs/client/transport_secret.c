@@ -53,15 +53,15 @@ errint_t secret_split_url(const char *url, char **ret_url, char **ret_user)
 
 void secret_hide(char *text)
 {
-	/* A list of options or proxies may hold several, and its own separators end a URL. */
-	for (char *begin = strstr(text, "://"); begin; begin = strstr(begin + 3, "://")) {
-		char *at = NULL;
-		for (char *p = begin + 3; *p && !strchr("/?#|;,", *p); p++)
-			if (*p == '@')
-				at = p;
-		if (at)
-			memset(begin + 3, 'x', (size_t)(at - begin - 3));
-	}
+	const char *begin, *end;
+
+	/* One URL, of which every character may stand in a password. */
+	if (find_user(text, &begin, &end))
+		memset(text + (begin - text), 'x', (size_t)(end - begin));
+	/* A list of options or proxies, where schemes may be missing. */
+	for (char *at = strchr(text, '@'); at; at = strchr(at + 1, '@'))
+		for (char *p = at; p > text && !strchr("/|;,", p[-1]); p--)
+			p[-1] = 'x';
 }
 
 void secret_free(char *text)

@@ -23,7 +23,10 @@ struct secret_headers {
  * caller's (free). -ENOMEM.
  */
 errint_t secret_split_url(const char *url, char **ret_url, char **ret_user);
-/* Overwrites user and password in every URL of a text, in place: for arguments, which everybody can see in the list of processes. */
+/*
+ * Overwrites user and password in every URL and proxy of a text, and rather too much than too little, in place: for arguments, which everybody can see in
+ * the list of processes.
+ */
 void secret_hide(char *text);
 
 /*

@@ -98,7 +98,8 @@ static void test_proxy_failover(void **state)
 
 static void test_urls(void **state)
 {
-	char list[] = "key=/k,mirror=http://u:p@h/x,proxy=http://v:q@a|http://w@b", *url, *user;
+	char list[] = "key=/k,mirror=http://u:p@h/x,proxy=http://v:q@a|http://w@b", bare[] = "u:p@q@a:80|v:w@b;DIRECT";
+	char odd[] = "http://u:;,|=@h/", *url, *user;
 
 	(void)state;
 	assert_int_equal(secret_split_url("https://u:p@w@host:1/a@b", &url, &user), 0);
@@ -112,6 +113,10 @@ static void test_urls(void **state)
 	free(url);
 	secret_hide(list);
 	assert_string_equal(list, "key=/k,mirror=http://xxx@h/x,proxy=http://xxx@a|http://x@b");
+	secret_hide(bare);
+	assert_string_equal(bare, "xxxxx@a:80|xxx@b;DIRECT");
+	secret_hide(odd);
+	assert_string_equal(odd, "http://xxxxxx@h/");
 	assert_int_equal(secret_from_url("Aladdin:open%20sesame", &user), 0);
 	assert_string_equal(user, "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");	/* RFC 2617, 2 */
 	free(user);
