@@ -171,6 +171,11 @@ static void failed(struct transport *t, struct transport_request *r)
 		again = r->wanted(r);
 		pthread_mutex_lock(&t->lock);
 	}
+	/* What a cache on the way holds damaged is fetched past it once, also where nobody waits yet: the cache is mended by that. */
+	if (r->result == -EBADMSG && r->attempts == 0)
+		again = true;
+	if (t->stop)
+		r->result = -ECANCELED;
 	if (r->once || t->stop || !again) {
 		deliver(t, r);
 		return;

@@ -390,7 +390,6 @@ static bool is_foreign(const struct transport_slot *s, bool wrong_size, char wha
 	if (!encoding)
 		return false;
 	snprintf(what, 200, "Content-Encoding '%.20s', which nobody asked for", encoding);
-	make_printable(what);
 	return true;
 }
 
@@ -427,7 +426,6 @@ static void explain(const struct transport *t, struct transport_slot *s, CURLcod
 		snprintf(what, sizeof(what), "no such file");
 	else
 		snprintf(what, sizeof(what), "%.190s", s->curl_error[0] ? s->curl_error : curl_easy_strerror(code));
-	make_printable(what);
 	snprintf(s->error, sizeof(s->error), "%.100s/%.80s: %.100s%s%.60s%s", t->mirrors[s->route.mirror].url, s->request->path, what,
 		 *proxy ? " (through the proxy " : "", proxy, *proxy ? ")" : "");
 }
@@ -482,6 +480,7 @@ bool transport_curl_end(struct transport *t, struct transport_slot *s, CURLcode 
 			snprintf(s->error, sizeof(s->error), "%.100s/%.80s: %.130s", t->mirrors[s->route.mirror].url, r->path, what);
 		}
 	}
+	make_printable(s->error);
 	curl_multi_remove_handle(t->multi, s->curl);
 	stats_add(t->stats, bytes_fetched, s->size);
 	s->request = NULL;

@@ -135,6 +135,7 @@ fresh_mount -o "proxy=$squid_url" "$url"
 read_all
 echo "  $(mount_stat "$T/mnt" bad_objects) bad objects"
 [ "$(mount_stat "$T/mnt" bad_objects)" -ge 20 ] || fail "the cache was not poisoned: the test is wrong"
+[ "$(mount_stat "$T/mnt" bad_objects)" -le 40 ] || fail "it was not asked past at once"
 fetchfs umount "$T/mnt"
 fresh_mount -o "proxy=$squid_url" "$url"
 read_all
