@@ -38,6 +38,8 @@ struct file_open {
 	struct store_waiter waiter;
 	/* Once, in a thread of the store. On 0 *file belongs to the receiver until files_release. Errors as store_waiter's, and -EIO. */
 	void (*opened)(struct file_open *o, errint_t r, struct file *file);
+	/* Instead of it, or NULL: the whole content is enough, good until this returns. */
+	void (*arrived)(struct file_open *o, const void *data);
 	struct files *files;
 	struct place place;
 };

@@ -7,6 +7,7 @@
 #include "common/io.h"
 
 #define MAX_AHEAD 8		/* extents: 16 MB */
+#define WHOLE_AT_ONCE 4		/* a file of so many extents is mostly a program, read to and fro: all of it is fetched at its first read */
 #define ZERO_BLOCK 65536
 
 /* The digest over each extent's digest and length: equal lists are equal files. */
@@ -272,6 +273,10 @@ static void read_ahead(struct files *f, struct file *file, uint32_t i)
 
 	if (last == i + 1 || p->part.fd < 0 || atomic_load(&p->full))
 		return;
+	if (last == 0 && p->count <= WHOLE_AT_ONCE)
+		for (uint32_t n = 0; n < p->count; n++)
+			if (n != i)
+				prefetch_extent(f, file, n);
 	run = last == i ? MIN(run ? 2 * run : 1, MAX_AHEAD) : 0;
 	atomic_store(&p->run, run);
 	for (uint32_t n = 1; n <= run && i + n < p->count; n++)

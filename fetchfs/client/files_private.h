@@ -39,6 +39,9 @@ struct files {
 	struct files_shard shards[FILES_SHARDS];
 };
 
+/* A pack is used: fetches what is likely to be used next. */
+void files_note_use(struct files *f, struct tree *t, uint32_t object);
+
 /* One more user of an open file. */
 void files_hold(struct files *f, struct file *file);
 

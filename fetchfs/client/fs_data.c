@@ -245,6 +245,17 @@ static void opened_to_read(struct file_open *o, errint_t r, struct file *file)
 	free(w);
 }
 
+static void arrived_to_read(struct file_open *o, const void *data)
+{
+	struct open_to_read *w = (struct open_to_read *)(void *)o;
+	uint64_t size = o->place.inode.size, from = MIN((uint64_t)w->offset, size);
+	size_t n = (size_t)MIN((uint64_t)w->size, size - from);
+
+	stats_add(w->fs->stats, read_bytes, n);
+	fuse_reply_buf(w->req, (const char *)data + from, n);
+	free(w);
+}
+
 static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
 {
 	struct open_to_read *w;
@@ -252,7 +263,7 @@ static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size
 	struct place p;
 	errint_t r = snapshot_place(f->snapshot, ino, &p);
 
-	if (r == 0 && !S_ISREG(p.inode.mode))
+	if (r == 0 && (!S_ISREG(p.inode.mode) || offset < 0))
 		r = -EINVAL;
 	w = r == 0 && p.inode.size > 0 ? calloc(1, sizeof(*w)) : NULL;
 	if (!w) {
@@ -264,7 +275,7 @@ static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size
 			fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*w = (struct open_to_read){ .open.opened = opened_to_read, .open.waiter.process = fuse_req_ctx(req)->pid, .fs = f, .req = req,
+	*w = (struct open_to_read){ .open.opened = opened_to_read, .open.arrived = arrived_to_read, .open.waiter.process = fuse_req_ctx(req)->pid, .fs = f, .req = req,
 				    .size = size, .offset = offset };
 	r = files_open(f->files, &p, &w->open, &file);
 	if (r != -EINPROGRESS)

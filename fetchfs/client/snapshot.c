@@ -54,6 +54,7 @@ static void free_tree(struct tree *t)
 	if (t->c.data)
 		cache_unmap(t->c.data, t->c.size);
 	free((void *)t->nested);
+	free((void *)t->packs);
 	free(t);
 }
 
@@ -75,6 +76,10 @@ static errint_t new_tree(const void *data, size_t size, const struct digest *d, 
 	if (r == 0 && t->c.nested > 0) {
 		t->nested = calloc(t->c.nested, sizeof(*t->nested));
 		r = t->nested ? 0 : -ENOMEM;
+	}
+	if (r == 0 && t->c.objects > 0) {
+		t->packs = calloc(t->c.objects, sizeof(*t->packs));
+		r = t->packs ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		free_tree(t);

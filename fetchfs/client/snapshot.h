@@ -25,8 +25,7 @@ struct tree {
 	struct tree *_Atomic *nested;	/* c.nested: loaded, or NULL */
 	unsigned levels;
 	struct tree *_Atomic next[SNAPSHOT_LEVELS];	/* by base */
-	/* How its packs are being read, for the reader of files. */
-	atomic_uint last_object, object_run, object_horizon;
+	atomic_uchar *packs;		/* c.objects: how each was used, for the reader of files */
 };
 
 struct snapshot {

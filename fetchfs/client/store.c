@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects under way, the workers that unpack them, and the watch that ends waiting; see store.h. The life of an object here: asked for
- * (in the table, its request with the transport), arrived (in the workers' queue), unpacked (a pack goes to the cache, waiters are served), gone.
+ * (in the table, its request with the transport), arrived (in the workers' queue), unpacked (waiters are served, a pack goes to the cache), gone.
  * Whoever asks while it is in the table joins.
  */
 #include "fetchfs/client/store.h"
@@ -98,13 +98,13 @@ static void serve(struct store_waiter *list, errint_t r, const void *data, size_
 }
 
 /* Serves those who wait, also those who come while it does. True: nobody does, and the object has left the table. */
-static void serve_all(struct store *s, struct wanted *w, errint_t r, const void *data, size_t size)
+static void serve_all(struct store *s, struct wanted *w, errint_t r, const void *data, size_t size, bool last)
 {
 	for (;;) {
 		struct store_waiter *list;
 		pthread_mutex_lock(&s->lock);
 		list = take_waiters(s, w);
-		if (!list)
+		if (!list && last)
 			forget_wanted(s, w);
 		pthread_mutex_unlock(&s->lock);
 		if (!list)
@@ -167,11 +167,12 @@ static void process(struct store *s, struct wanted *w)
 		stats_add(s->stats, objects, 1);
 		if (w->prefetch)
 			stats_add(s->stats, prefetched, 1);
-		/* Before those who wait, so that they find it there. Where the cache does not take it they have it from memory. */
-		if (w->object.is_pack)
+		/* Those who wait need not wait for the disk too. Where the cache does not take it they have it from memory. */
+		serve_all(s, w, 0, data, w->object.size, false);
+		if (w->object.is_pack && !cache_has(s->cache, &w->object.digest))
 			(void)cache_put(s->cache, &w->object.digest, data, w->object.size, NULL);
 	}
-	serve_all(s, w, r, data, data ? w->object.size : 0);
+	serve_all(s, w, r, data, data ? w->object.size : 0, true);
 	free(data);
 	dispose_wanted(w);
 }

@@ -217,6 +217,16 @@ static struct transport_slot *free_slot(struct transport *t)
 	return NULL;
 }
 
+/* Some stay free for requests that somebody waits for, unless there are few. */
+static bool has_slot_for_background(const struct transport *t)
+{
+	unsigned idle = 0;
+
+	for (unsigned i = 0; i < t->parallel; i++)
+		idle += !t->slots[i].request;
+	return idle > MIN(2, t->parallel - 1);
+}
+
 /* lock held. Background requests leave room for those that somebody waits for. */
 static void start_requests(struct transport *t)
 {
@@ -226,7 +236,7 @@ static void start_requests(struct transport *t)
 		if (!s)
 			return;
 		r = queue_pop(&t->demand);
-		if (!r && t->in_flight + 2 < 2 * t->parallel)
+		if (!r && t->in_flight + 2 < 2 * t->parallel && has_slot_for_background(t))
 			r = queue_pop(&t->background);
 		if (!r)
 			return;
