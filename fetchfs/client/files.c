@@ -230,7 +230,8 @@ static void object_ready(struct store_waiter *w, errint_t r, const void *object,
 		const void *data = NULL;
 		if (is_single(&o->place, &e) && catalog_object(&o->place.tree->c, e.object, &co) == 0)
 			data = files_extent_data(&e, &co, object, size);
-		if (data && o->arrived && e.length == o->place.inode.size) {
+		/* Packs come into the cache by the store; a chunk is put there when it is opened. */
+		if (data && o->arrived && co.kind == CATALOG_OBJECT_PACK && e.length == o->place.inode.size) {
 			o->arrived(o, data);
 			return;
 		}
@@ -239,8 +240,13 @@ static void object_ready(struct store_waiter *w, errint_t r, const void *object,
 	o->opened(o, r, file);
 }
 
+static bool is_cached(const struct store_waiter *w, const struct store_object *o)
+{
+	return cache_has(((const struct file_open *)(const void *)w)->files->cache, &o->digest);
+}
+
 /* The object that holds it is fetched; -EALREADY: it has come meanwhile. */
-static errint_t wait_for_object(struct files *f, const struct place *place, const struct catalog_extent *e, struct file_open *o)
+static errint_t wait_for_object(struct files *f, const struct place *place, const struct catalog_extent *e, bool fetch_anyway, struct file_open *o)
 {
 	struct tree *t = place->tree;
 	struct catalog_object co;
@@ -251,6 +257,7 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 	if (r < 0)
 		return r;
 	o->waiter.ready = object_ready;
+	o->waiter.is_there = fetch_anyway ? NULL : is_cached;
 	o->files = f;
 	o->place = *place;
 	/* When it returns 0, *o may be gone. */
@@ -266,7 +273,7 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 errint_t files_open(struct files *f, const struct place *place, struct file_open *o, struct file **ret)
 {
 	struct catalog_extent e;
-	bool single = is_single(place, &e);
+	bool single = is_single(place, &e), fetch_anyway = false;
 	errint_t r;
 
 	stats_add(f->stats, opens, 1);
@@ -277,9 +284,10 @@ errint_t files_open(struct files *f, const struct place *place, struct file_open
 			if (single)
 				files_note_use(f, place->tree, e.object);
 		} else if (r == -ENOENT && single) {
-			r = wait_for_object(f, place, &e, o);
+			r = wait_for_object(f, place, &e, fetch_anyway, o);
 		}
-		o->waiter.fetch_anyway = true;
+		/* Said to be there once and not usable: whatever is wrong with the cache, this is right. */
+		fetch_anyway = true;
 	} while (r == -EALREADY);
 	return r;
 }

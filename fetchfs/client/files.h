@@ -59,6 +59,7 @@ struct file_read {
 
 	struct files *files;
 	uint32_t extent;	/* waited for */
+	bool fetch_anyway;	/* it was said to be there and is not usable */
 };
 
 /* 0: they are there; -EINPROGRESS: done will be called; other errors. */

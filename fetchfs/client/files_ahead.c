@@ -43,7 +43,7 @@ void files_note_use(struct files *f, struct tree *t, uint32_t object)
 	if (object >= t->c.objects || is_used(t, object) ||
 	    atomic_fetch_or_explicit(&t->packs[object], PACK_USED | PACK_ASKED, memory_order_relaxed) & PACK_USED)
 		return;
-	radius = MIN(2 * used_near(t, object), NEAR);
+	radius = MIN(2 * used_near(t, object) + 1, NEAR);
 	for (uint32_t i = 1; i <= radius; i++) {
 		if (object + i < t->c.objects)
 			ask(f, t, object + i);

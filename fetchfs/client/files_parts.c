@@ -246,6 +246,13 @@ static void ahead_ready(struct store_waiter *w, errint_t r, const void *object, 
 	free(a);
 }
 
+static bool ahead_is_there(const struct store_waiter *w, const struct store_object *o)
+{
+	const struct ahead *a = (const struct ahead *)(const void *)w;
+
+	return atomic_load(&a->file->parts->states[a->extent]) == PART_PRESENT || (o->is_pack && cache_has(a->files->cache, &o->digest));
+}
+
 static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
 {
 	struct file_parts *p = file->parts;
@@ -259,7 +266,7 @@ static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
 	if (files_extent_object(p->tree, &e, &o, &wanted) < 0 || (wanted.is_pack && cache_has(f->cache, &wanted.digest)) || !(a = calloc(1, sizeof(*a))))
 		return;
 	files_hold(f, file);
-	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .background = true }, .files = f, .file = file, .extent = i };
+	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .is_there = ahead_is_there, .background = true }, .files = f, .file = file, .extent = i };
 	if (store_fetch(f->store, &wanted, &a->waiter) == -EALREADY)
 		ahead_ready(&a->waiter, -EALREADY, NULL, 0);
 }
@@ -369,7 +376,14 @@ static void take_cached(struct files *f, struct file_parts *p, uint32_t i, const
 
 static void extent_ready(struct store_waiter *w, errint_t result, const void *object, size_t size);
 
-/* 0: what the read wants of r->extent is there. -EINPROGRESS; -EALREADY: a pack has come meanwhile, look again. */
+static bool extent_is_there(const struct store_waiter *w, const struct store_object *o)
+{
+	const struct file_read *r = (const struct file_read *)(const void *)w;
+
+	return atomic_load(&r->file->parts->states[r->extent]) == PART_PRESENT || (o->is_pack && cache_has(r->files->cache, &o->digest));
+}
+
+/* 0: what the read wants of r->extent is there. -EINPROGRESS; -EALREADY: it has come meanwhile, look again. */
 static errint_t take_one(struct files *f, struct file_read *r)
 {
 	struct file_parts *p = r->file->parts;
@@ -396,11 +410,12 @@ static errint_t take_one(struct files *f, struct file_read *r)
 	if (error != -ENOENT)
 		return error;
 	r->waiter.ready = extent_ready;
+	r->waiter.is_there = r->fetch_anyway ? NULL : extent_is_there;
 	r->files = f;
 	/* From here on it belongs to whoever serves it. */
 	if (store_fetch(f->store, &wanted, &r->waiter) == 0)
 		return -EINPROGRESS;
-	r->waiter.fetch_anyway = true;
+	r->fetch_anyway = true;
 	return -EALREADY;
 }
 
@@ -416,7 +431,7 @@ static errint_t advance(struct files *f, struct file_read *r)
 			return error;
 		if (error == 0) {
 			r->extent++;
-			r->waiter.fetch_anyway = false;
+			r->fetch_anyway = false;
 		}
 	}
 	return 0;

@@ -293,8 +293,7 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	w = find_wanted(s, &o->digest);
 	if (s->stop)
 		r = -ECANCELED;
-	else if (!w && o->is_pack && !waiter->fetch_anyway && cache_has(s->cache, &o->digest))
-		/* With the lock held it is certain: packs leave the table when they are in the cache. */
+	else if (!w && waiter->is_there && waiter->is_there(waiter, o))
 		r = -EALREADY;
 	else if (!w && !(w = fresh = add_wanted(s, o, waiter->background)))
 		r = waiter->background ? -EBUSY : -ENOMEM;
@@ -319,7 +318,7 @@ void store_prefetch(struct store *s, const struct store_object *o)
 	struct wanted *w = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	if (!s->stop && !find_wanted(s, &o->digest))
+	if (!s->stop && !find_wanted(s, &o->digest) && !cache_has(s->cache, &o->digest))
 		w = add_wanted(s, o, true);
 	pthread_mutex_unlock(&s->lock);
 	if (w)
