@@ -33,6 +33,21 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret);
 /* The last user marks the cache clean, after a sync. */
 void cache_close(struct cache *c);
 uint64_t cache_quota(const struct cache *c);
+/* Bytes in the cache, about, without looking; and free for its owner on the disk (0 where that cannot be told). */
+uint64_t cache_usage(const struct cache *c);
+uint64_t cache_free_space(const struct cache *c);
+
+/* What is there, found by listing all of it. Pinned: kept by cache_keep. */
+struct cache_survey {
+	uint64_t files, bytes;			/* all */
+	uint64_t catalogs, catalog_bytes;	/* of them */
+	uint64_t parts, part_bytes;		/* large files that are not whole */
+	uint64_t suspects, suspect_bytes;	/* not yet verified after an unclean end */
+	uint64_t kept, kept_bytes;		/* never evicted */
+};
+void cache_take_survey(struct cache *c, struct cache_survey *ret);
+/* Frees at least so many bytes where that can be done without touching what is kept or in use. Returns how many were freed. */
+uint64_t cache_evict(struct cache *c, uint64_t bytes);
 
 /* A whole content, open for reading. -ENOENT where it is not there or was found damaged (then it is removed). */
 errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd);

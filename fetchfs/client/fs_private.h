@@ -23,6 +23,7 @@ struct fs {
 	struct transport *transport;
 	struct stats *stats;
 	bool passthrough, splice;
+	const char *socket;
 	bool can_pass;		/* agreed with the kernel */
 	void (*mounted)(void *context);
 	void *context;

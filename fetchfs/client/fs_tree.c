@@ -300,6 +300,8 @@ static char *mount_attribute(struct fs *f, const char *name)
 		return io_format("%ld", (long)getpid());
 	if (strcmp(name, "url") == 0)
 		return io_format("%s", transport_url(f->transport, 0));
+	if (strcmp(name, "socket") == 0)
+		return f->socket ? io_format("%s", f->socket) : NULL;
 	if (strcmp(name, "passthrough") == 0)
 		return io_format("%d", f->can_pass);
 	if (strcmp(name, "hash") != 0)
