@@ -7,6 +7,7 @@
 #define SPORE_FETCHFS_CLIENT_CONTROL_H
 
 #include "fetchfs/client/ctl.h"
+#include "fetchfs/client/pins.h"
 #include "fetchfs/client/snapshot.h"
 #include "fetchfs/client/transport.h"
 
@@ -17,6 +18,7 @@ struct control {
 	struct cache *cache;
 	struct transport *transport;
 	struct stats *stats;
+	struct pins *pins;
 	bool (*passthrough)(void *context);	/* agreed with the kernel? */
 	void *passthrough_context;
 	bool offline;			/* mounted from the cache alone */

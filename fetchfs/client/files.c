@@ -4,6 +4,7 @@
 #include "common/io.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define MAX_PACK_RUN 5		/* packs that are fetched ahead: one less */
 #define NEAR_PACKS 2		/* a step so small is still reading in order */
@@ -284,4 +285,37 @@ errint_t files_read(struct files *f, struct file_read *r)
 	if (!r->file->parts)
 		return 0;
 	return files_parts_read(f, r);
+}
+
+errint_t files_key(const struct place *place, struct digest *ret)
+{
+	struct catalog_extent e;
+
+	if (!S_ISREG(place->inode.mode) || place->inode.count == 0)
+		return -ENODATA;
+	if (!is_single(place, &e))
+		return place->inode.count == 1 ? -ENODATA : files_parts_key(place, ret);
+	*ret = e.digest;
+	return 0;
+}
+
+uint64_t files_cached(struct files *f, const struct place *place)
+{
+	_cleanup_free_ uint8_t *claimed = NULL;
+	uint64_t bytes = 0;
+	struct digest key;
+
+	if (files_key(place, &key) < 0 || cache_has(f->cache, &key))
+		return place->inode.size;
+	claimed = calloc(1, place->inode.count);
+	if (!claimed)
+		return 0;
+	if (place->inode.count > 1)
+		cache_part_peek(f->cache, &key, place->inode.count, claimed);
+	for (uint32_t i = 0; i < place->inode.count; i++) {
+		struct catalog_extent e;
+		if (catalog_extent(&place->tree->c, &place->inode, i, &e) == 0 && (claimed[i] || e.object == CATALOG_NONE))
+			bytes += e.length;
+	}
+	return bytes;
 }

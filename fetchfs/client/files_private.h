@@ -42,6 +42,8 @@ struct files {
 void files_hold(struct files *f, struct file *file);
 
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here. -ENOMEM, -EIO. */
+/* The key alone. */
+errint_t files_parts_key(const struct place *p, struct digest *ret);
 errint_t files_parts_open(struct files *f, const struct place *place, struct file *file);
 void files_parts_free(struct file_parts *p);
 errint_t files_parts_read(struct files *f, struct file_read *r);

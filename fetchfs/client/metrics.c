@@ -81,6 +81,15 @@ static void cache(FILE *f, struct cache *c)
 	number(f, "fetchfs_cache_disk_free_bytes", "gauge", "Free space of the file system that the cache is on.", cache_free_space(c));
 }
 
+static void pins(FILE *f, struct pins *p)
+{
+	uint64_t bytes, incomplete;
+
+	pins_sum(p, &bytes, &incomplete);
+	number(f, "fetchfs_pinned_bytes", "gauge", "Bytes of pinned files that are kept.", bytes);
+	number(f, "fetchfs_pins_incomplete", "gauge", "Pinned paths of which something is not, or not yet, kept.", incomplete);
+}
+
 /* The columns of the mirrors' table, each a metric. */
 static const struct mirror_metric {
 	const char *name, *type, *help;
@@ -157,6 +166,7 @@ char *control_metrics(void *context)
 	about(f, c);
 	counters(f, c->stats);
 	cache(f, c->cache);
+	pins(f, c->pins);
 	mirrors(f, c->transport);
 	process(f);
 	if (fclose(f) != 0) {

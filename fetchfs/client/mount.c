@@ -10,6 +10,7 @@
 #include "fetchfs/client/daemon.h"
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/pins.h"
 #include "fetchfs/client/settings.h"
 
 #include <libgen.h>
@@ -33,6 +34,7 @@ struct mount {
 	struct fs *fs;
 	struct control control;
 	struct ctl *ctl;
+	struct pins *pins;
 };
 
 static struct mount the_mount;
@@ -171,8 +173,18 @@ static int open_control(struct mount *m)
 
 static int start_control(struct mount *m)
 {
-	errint_t r = m->ctl ? ctl_start(m->ctl) : 0;
+	const char *error = NULL;
+	errint_t r = pins_new(&m->snapshot, m->files, m->cache, &m->pins);
 
+	m->control.pins = m->pins;
+	if (r == 0)
+		pins_start(m->pins, &error);
+	if (error)
+		log_warning("%s: the list of pins in the cache cannot be used: %s", m->settings.mountpoint, error);
+	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, pins_verbs, m->pins);
+	if (r == 0 && m->ctl)
+		r = ctl_start(m->ctl);
 	if (r < 0)
 		message_error("cannot start: %s", strerror(-r));
 	return r < 0 ? EXIT_SOFTWARE : 0;
@@ -236,6 +248,7 @@ static void close_all(struct mount *m)
 		transport_stop(m->transport);
 	if (m->store)
 		store_stop(m->store);
+	pins_free(m->pins);
 	if (m->fs)
 		fs_free(m->fs);
 	ctl_free(m->ctl);

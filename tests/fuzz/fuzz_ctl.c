@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lines of the control protocol and of HTTP, and a line of mountinfo, from the same bytes. A request that parses is made again and must parse to the same words.
+ * The lines of the control protocol and of HTTP, a line of mountinfo, and the list of pins, from the same bytes. A request that parses is made again and must parse to the same words.
  */
 #include "fetchfs/client/ctl_protocol.h"
 #include "fetchfs/client/ctl_reply.h"
 #include "fetchfs/client/mounts.h"
+#include "fetchfs/client/pins_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +47,22 @@ static void one_reply(const char *text, size_t size)
 	json_decref(object);
 }
 
+static void one_list(const char *text, size_t size)
+{
+	static struct pins_file f;
+
+	if (pins_file_parse(text, size, &f) < 0)
+		return;
+	/* A path from the list is in its final form already. */
+	for (size_t i = 0; i < f.count; i++) {
+		char *again = NULL;
+		if (pins_normalize(f.paths[i], &again) < 0 || strcmp(again, f.paths[i]) != 0)
+			abort();
+		free(again);
+	}
+	pins_file_done(&f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -57,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	ctl_http_parse(text, size, &http);
 	one_reply(text, size);
+	one_list(text, size);
 	one_request(text, MIN(size, (size_t)CTL_REQUEST_MAX - 1));
 	memcpy(text, data, size);
 	text[size] = '\0';

@@ -104,6 +104,19 @@ expect_failure 66 'not on a fetchfs mount' fetchfs ctl "$T/www" info
 expect_failure 66 'No such file' fetchfs ctl "$T/none" info
 expect_failure 64 'missing operands' fetchfs ctl "$T/mnt"
 
+step "attributes of files"
+attribute() { getfattr --only-values -n "user.fetchfs.$1" "$T/mnt/$2" 2>/dev/null; }
+[ "$(attribute cached etc/file3)" = no ] || [ "$(attribute cached etc/file3)" = yes ] || fail "cached: $(attribute cached etc/file3)"
+cat "$T/mnt/etc/file3" >/dev/null
+[ "$(attribute cached etc/file3)" = yes ] || fail "not cached after reading"
+[ "$(attribute hash etc/file3)" = "b2-$(b2sum -l 256 <"$T/tree/etc/file3" | cut -d' ' -f1)" ] || fail "hash"
+[ "$(attribute chunks etc/file3)" = 1 ] || fail "chunks"
+[ "$(attribute chunks large)" -gt 1 ] || fail "chunks of large"
+attribute hash large | grep -qE '^b2-[0-9a-f]{64}$' || fail "hash of large"
+[ "$(attribute revision large)" = 1 ] && [ "$(attribute revision etc)" = 1 ] || fail "revision"
+[ -z "$(attribute stats large)" ] && [ -z "$(attribute hash etc)" ] || fail "an attribute that should not be there"
+[ -z "$(getfattr -R -d -m fetchfs "$T/mnt")" ] || fail "they are listed"
+
 step "garbage gets an error, or nothing"
 ask() { hostile "$socket" send; }
 printf 'fetchfs-ctl 2 info\n' | ask | grep -q 'speaks version 1' || fail "another version"
