@@ -160,9 +160,9 @@ static void let_in(struct ctl *c, enum ctl_door door)
 /* When this door's listener is worth looking at: now (0), or then. */
 static int64_t open_from(struct ctl *c, enum ctl_door door)
 {
-	struct ctl_connection *oldest;
+	struct ctl_connection *oldest = NULL;
 
-	if (look_for_room(c, door, &oldest))
+	if (look_for_room(c, door, &oldest) || !oldest)
 		return c->no_accept_before;
 	return MAX(c->no_accept_before, oldest->since + YIELD_TIME);
 }
