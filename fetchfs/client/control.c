@@ -68,6 +68,27 @@ static int stats(void *context, const struct ctl_request *request, struct ctl_re
 	return 0;
 }
 
+static void put_mirrors(const struct control *c, json_t *o);
+
+/* All that changes, without looking far: for who asks every second. */
+static int status(void *context, const struct ctl_request *request, struct ctl_reply *reply)
+{
+	const struct control *c = context;
+	json_t *o = reply->root;
+	uint64_t pinned, incomplete;
+
+	ctl_text(o, "name", c->snapshot->name);
+	ctl_number(o, "revision", c->snapshot->revision);
+	stats(context, request, reply);
+	pins_sum(c->pins, &pinned, &incomplete);
+	ctl_number(o, "cache_usage_bytes", cache_usage(c->cache));
+	ctl_number(o, "cache_quota_bytes", cache_quota(c->cache));
+	ctl_number(o, "pinned_bytes", pinned);
+	ctl_number(o, "pins_incomplete", incomplete);
+	put_mirrors(c, o);
+	return 0;
+}
+
 static void put_survey(json_t *o, const struct cache_survey *s)
 {
 	ctl_number(o, "files", s->files);
@@ -133,22 +154,27 @@ static void put_mirror(json_t *list, const struct transport_mirror_info *m)
 	put_url(o, "last_error", m->error);
 }
 
+static void put_mirrors(const struct control *c, json_t *o)
+{
+	json_t *list = ctl_list(o, "mirrors");
+
+	for (size_t i = 0; i < transport_mirrors(c->transport); i++) {
+		struct transport_mirror_info m;
+		transport_mirror_info(c->transport, i, &m);
+		put_mirror(list, &m);
+	}
+}
+
 static int mirrors(void *context, const struct ctl_request *request, struct ctl_reply *reply)
 {
 	const struct control *c = context;
-	json_t *list;
 
 	if (request->count == 1) {
 		if (strcmp(request->arguments[0], "reset") != 0)
 			return ctl_fail(reply, EXIT_USAGE, "mirrors: expected nothing, or 'reset'");
 		transport_reset_mirrors(c->transport);
 	}
-	list = ctl_list(reply->root, "mirrors");
-	for (size_t i = 0; i < transport_mirrors(c->transport); i++) {
-		struct transport_mirror_info m;
-		transport_mirror_info(c->transport, i, &m);
-		put_mirror(list, &m);
-	}
+	put_mirrors(c, reply->root);
 	return 0;
 }
 
@@ -185,6 +211,7 @@ static int version(void *context, const struct ctl_request *request, struct ctl_
 const struct ctl_verb control_verbs[] = {
 	{ "info", "", "what is mounted, from where, and since when", 0, 0, info },
 	{ "stats", "", "counters since the mount began", 0, 0, stats },
+	{ "status", "", "counters, cache and mirrors in one reply, as fetchfs top shows them", 0, 0, status },
 	{ "cache", "[evict SIZE]", "what the cache holds; or frees at least SIZE of it, what was not used for longest first", 0, 2, cache },
 	{ "mirrors", "[reset]", "how each server does; or forgets their faults and tries at once what waits", 0, 1, mirrors },
 	{ "log", "[LEVEL]", "how much is logged; or from now on error, warning, notice, info or debug", 0, 1, set_log },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a mount tells about itself and lets be done to it: the verbs info, stats, cache, mirrors, log and metrics, and the text of the metrics. Knows the layers
+ * What a mount tells about itself and lets be done to it: the verbs info, stats, status, cache, mirrors, log and metrics, and the text of the metrics. Knows the layers
  * that it asks; must not know sockets.
  */
 #ifndef SPORE_FETCHFS_CLIENT_CONTROL_H

@@ -30,36 +30,43 @@ static int __attribute__((format(printf, 3, 4))) refuse(char error[CTL_ERROR_SIZ
 	return code;
 }
 
-/* The daemon may have another root directory or mount namespace than we have. */
-static errint_t connect_to(const char *mountpoint, const char *socket_path, int *ret)
+void ctl_place_done(struct ctl_place *p)
 {
-	_cleanup_free_ char *pid = NULL, *inside = NULL;
-	errint_t r = unix_path_connect(socket_path, ret);
-
-	if ((r != -ENOENT && r != -ECONNREFUSED && r != -ENOTDIR) || mounts_attribute(mountpoint, "pid", &pid) < 0)
-		return r;
-	inside = io_format("/proc/%s/root%s", pid, socket_path);
-	return inside && unix_path_connect(inside, ret) == 0 ? 0 : r;
+	free(p->mountpoint);
+	free(p->socket);
+	free(p->pid);
+	*p = (struct ctl_place){ .mountpoint = NULL };
 }
 
-static int find_and_connect(const char *place, int *ret, char error[CTL_ERROR_SIZE])
+int ctl_find(const char *place, struct ctl_place *ret, char error[CTL_ERROR_SIZE])
 {
-	_cleanup_free_ char *mountpoint = NULL, *path = NULL;
-	errint_t r = mounts_find(place, &mountpoint);
+	errint_t r;
 
+	*ret = (struct ctl_place){ .mountpoint = NULL };
+	r = mounts_find(place, &ret->mountpoint);
 	if (r == -ENODATA)
 		return refuse(error, EXIT_NO_INPUT, "%.300s is not on a fetchfs mount", place);
 	if (r < 0)
 		return refuse(error, r == -EACCES ? EXIT_NO_PERMISSION : EXIT_NO_INPUT, "cannot look at %.300s: %s%s", place, strerror(-r),
 			      r == -ENOTCONN ? "; the mount's program has died: fetchfs umount it" : "");
-	r = mounts_attribute(mountpoint, "socket", &path);
-	if (r < 0 || !*path)
-		return refuse(error, EXIT_UNAVAILABLE, "the mount at %.300s has no control socket (option control=off, or an older fetchfs)", mountpoint);
-	r = connect_to(mountpoint, path, ret);
-	if (r == 0)
+	(void)mounts_attribute(ret->mountpoint, "pid", &ret->pid);
+	r = mounts_attribute(ret->mountpoint, "socket", &ret->socket);
+	if (r == 0 && *ret->socket)
 		return 0;
-	return refuse(error, r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_UNAVAILABLE, "cannot reach the mount at %.200s by its socket %.200s: %s%s",
-		      mountpoint, path, strerror(-r), r == -EACCES || r == -EPERM ? "; root and who mounted may" : "");
+	ctl_place_done(ret);
+	return refuse(error, EXIT_UNAVAILABLE, "the mount at %.300s has no control socket (option control=off, or an older fetchfs)", place);
+}
+
+/* The daemon may have another root directory or mount namespace than we have. */
+static errint_t connect_to(const struct ctl_place *p, int *ret)
+{
+	_cleanup_free_ char *inside = NULL;
+	errint_t r = unix_path_connect(p->socket, ret);
+
+	if ((r != -ENOENT && r != -ECONNREFUSED && r != -ENOTDIR) || !p->pid)
+		return r;
+	inside = io_format("/proc/%s/root%s", p->pid, p->socket);
+	return inside && unix_path_connect(inside, ret) == 0 ? 0 : r;
 }
 
 /* Until the descriptor is ready, at most until the deadline. */
@@ -143,9 +150,8 @@ static errint_t receive_body(int fd, int64_t deadline, size_t size, char **ret)
 	return 0;
 }
 
-static errint_t exchange(int fd, const char *request, enum ctl_kind *ret_kind, char **ret_body, size_t *ret_size)
+static errint_t exchange(int fd, const char *request, int64_t deadline, enum ctl_kind *ret_kind, char **ret_body, size_t *ret_size)
 {
-	int64_t deadline = clock_now() + PATIENCE;
 	errint_t r = send_all(fd, request, strlen(request), deadline);
 
 	if (r == 0)
@@ -172,7 +178,8 @@ static int understand(enum ctl_kind kind, char *body, size_t size, struct ctl_an
 	return refuse(error, code > 0 && code < 256 ? (int)code : EXIT_SOFTWARE, "%.400s", text ? text : "the mount refuses, and does not say why");
 }
 
-int ctl_ask(const char *place, const char *verb, size_t count, char *const *arguments, struct ctl_answer *ret, char error[CTL_ERROR_SIZE])
+int ctl_ask_at(const struct ctl_place *p, int64_t patience, const char *verb, size_t count, char *const *arguments, struct ctl_answer *ret,
+	       char error[CTL_ERROR_SIZE])
 {
 	_cleanup_free_ char *request = NULL, *body = NULL;
 	_cleanup_close_ int fd = -1;
@@ -186,15 +193,31 @@ int ctl_ask(const char *place, const char *verb, size_t count, char *const *argu
 		return refuse(error, EXIT_SOFTWARE, "out of memory");
 	if (r < 0)
 		return refuse(error, EXIT_USAGE, r == -EINVAL ? "'%.200s' is no verb, or an argument is empty" : "%.200s: the arguments are too many or too long", verb);
-	code = find_and_connect(place, &fd, error);
-	if (code)
-		return code;
-	r = exchange(fd, request, &kind, &body, &size);
+	r = connect_to(p, &fd);
 	if (r < 0)
-		return refuse(error, r == -EINVAL || r == -EPROTONOSUPPORT ? EXIT_DATA : EXIT_UNAVAILABLE, "the mount at %.300s does not answer: %s", place,
-			      r == -EPROTONOSUPPORT ? "it speaks another version of the protocol" : r == -EINVAL ? "its reply is malformed" : strerror(-r));
+		return refuse(error, r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_UNAVAILABLE,
+			      "cannot reach the mount at %.200s by its socket %.200s: %s%s", p->mountpoint, p->socket, strerror(-r),
+			      r == -EACCES || r == -EPERM ? "; root and who mounted may" : "");
+	r = exchange(fd, request, clock_now() + patience, &kind, &body, &size);
+	if (r < 0)
+		return refuse(error, r == -EINVAL || r == -EPROTONOSUPPORT ? EXIT_DATA : EXIT_UNAVAILABLE, "the mount at %.300s does not answer: %s",
+			      p->mountpoint, r == -EPROTONOSUPPORT ? "it speaks another version of the protocol"
+					     : r == -EINVAL ? "its reply is malformed" : strerror(-r));
 	code = understand(kind, body, size, ret, error);
 	if (code)
 		ctl_answer_done(ret);
+	return code;
+}
+
+int ctl_ask(const char *place, const char *verb, size_t count, char *const *arguments, struct ctl_answer *ret, char error[CTL_ERROR_SIZE])
+{
+	struct ctl_place p;
+	int code = ctl_find(place, &p, error);
+
+	*ret = (struct ctl_answer){ .object = NULL };
+	if (code)
+		return code;
+	code = ctl_ask_at(&p, PATIENCE, verb, count, arguments, ret, error);
+	ctl_place_done(&p);
 	return code;
 }

@@ -5,6 +5,7 @@
 #include "fetchfs/client/control.h"
 #include "fetchfs/client/log.h"
 #include "fetchfs/client/mounts.h"
+#include "fetchfs/client/top_view.h"
 #include "tests/unit/hexdump.h"
 
 #include <setjmp.h>
@@ -289,13 +290,52 @@ static void test_mountinfo(void **state)
 	assert_int_equal(mounts_parse(empty, &l), -EINVAL);
 }
 
+static json_t *status(unsigned requests, unsigned bytes, unsigned hits, unsigned misses, unsigned mirror_bytes)
+{
+	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:[{s:s, s:s, s:i, s:i}]}", "name", "debian", "revision", 7, "requests", requests,
+			 "bytes_fetched", bytes, "cache_hits", hits, "cache_misses", misses, "cache_usage_bytes", 1048576, "cache_quota_bytes",
+			 4194304, "mirrors", "url", "http://a\033[2J/", "state", "good", "fetched_bytes", mirror_bytes, "faults", 2);
+}
+
+static void test_top(void **state)
+{
+	json_t *a = status(10, 1000, 5, 5, 100), *b = status(30, 1000 + 4 * 1048576, 14, 6, 100 + 2048);
+	struct top_view v = { .mountpoint = "/mnt", .before = a, .now = b, .elapsed = 2 * INT64_C(1000000000) };
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	(void)state;
+	top_view_block(&v, 60, f);
+	top_view_line(&v, "12:00:00", f);
+	/* Counters that went back: another mount is there now. */
+	v.before = b;
+	v.now = a;
+	top_view_line(&v, "12:00:01", f);
+	v.before = v.now = NULL;
+	v.error = "gone\n";
+	top_view_line(&v, "12:00:02", f);
+	fclose(f);
+	assert_string_equal(text, "/mnt  debian revision 7\n"
+				  "  network     2.0 MiB/s  10 requests/s  0 faults/s  0 waits/\n"
+				  "  files           0 B/s  0 reads/s  0 opens/s  0 lookups/s  \n"
+				  "  cache    1.0 MiB of 4.0 MiB [######..................] 25 \n"
+				  "  mirror   good      1.0 KiB/s  faults 2  http://a?[2J/\n"
+				  "12:00:00      2.0 MiB       10        0        0          0 B        0   90 %   25 %  /mnt\n"
+				  "12:00:01          0 B        0        0        0          0 B        0      -   25 %  /mnt\n"
+				  "12:00:02 /mnt: gone?\n");
+	free(text);
+	json_decref(a);
+	json_decref(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests), cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_http), cmocka_unit_test(test_printing), cmocka_unit_test(test_printing_of_foreign_objects),
 		cmocka_unit_test(test_stats), cmocka_unit_test(test_journal), cmocka_unit_test(test_log_levels), cmocka_unit_test(test_urls),
-		cmocka_unit_test(test_mountinfo),
+		cmocka_unit_test(test_mountinfo), cmocka_unit_test(test_top),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
