@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <sys/socket.h>
 
+#define BUSY_PAUSE (10 * NS_PER_MS)
 #define PATIENCE (30 * NS_PER_SECOND)	/* a verb may have to list a large cache */
 
 void ctl_answer_done(struct ctl_answer *a)
@@ -58,7 +59,7 @@ int ctl_find(const char *place, struct ctl_place *ret, char error[CTL_ERROR_SIZE
 }
 
 /* The daemon may have another root directory or mount namespace than we have. */
-static errint_t connect_to(const struct ctl_place *p, int *ret)
+static errint_t try_to_connect(const struct ctl_place *p, int *ret)
 {
 	_cleanup_free_ char *inside = NULL;
 	errint_t r = unix_path_connect(p->socket, ret);
@@ -67,6 +68,17 @@ static errint_t connect_to(const struct ctl_place *p, int *ret)
 		return r;
 	inside = io_format("/proc/%s/root%s", p->pid, p->socket);
 	return inside && unix_path_connect(inside, ret) == 0 ? 0 : r;
+}
+
+/* While many others wait to be let in the socket refuses at once, and nothing tells when it does no longer. */
+static errint_t connect_to(const struct ctl_place *p, int64_t deadline, int *ret)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_PAUSE };
+	errint_t r;
+
+	while ((r = try_to_connect(p, ret)) == -EAGAIN && clock_now() < deadline)
+		nanosleep(&pause, NULL);
+	return r;
 }
 
 /* Until the descriptor is ready, at most until the deadline. */
@@ -186,6 +198,7 @@ int ctl_ask_at(const struct ctl_place *p, int64_t patience, const char *verb, si
 	enum ctl_kind kind;
 	size_t size;
 	int code;
+	int64_t deadline = clock_now() + patience;
 	errint_t r = ctl_request_format(verb, count, arguments, &request);
 
 	*ret = (struct ctl_answer){ .object = NULL };
@@ -193,12 +206,12 @@ int ctl_ask_at(const struct ctl_place *p, int64_t patience, const char *verb, si
 		return refuse(error, EXIT_SOFTWARE, "out of memory");
 	if (r < 0)
 		return refuse(error, EXIT_USAGE, r == -EINVAL ? "'%.200s' is no verb, or an argument is empty" : "%.200s: the arguments are too many or too long", verb);
-	r = connect_to(p, &fd);
+	r = connect_to(p, deadline, &fd);
 	if (r < 0)
 		return refuse(error, r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_UNAVAILABLE,
 			      "cannot reach the mount at %.200s by its socket %.200s: %s%s", p->mountpoint, p->socket, strerror(-r),
 			      r == -EACCES || r == -EPERM ? "; root and who mounted may" : "");
-	r = exchange(fd, request, clock_now() + patience, &kind, &body, &size);
+	r = exchange(fd, request, deadline, &kind, &body, &size);
 	if (r < 0)
 		return refuse(error, r == -EINVAL || r == -EPROTONOSUPPORT ? EXIT_DATA : EXIT_UNAVAILABLE, "the mount at %.300s does not answer: %s",
 			      p->mountpoint, r == -EPROTONOSUPPORT ? "it speaks another version of the protocol"

@@ -27,6 +27,14 @@ static bool is_dead(const char *path)
 	return unix_path_connect(path, &fd) == -ECONNREFUSED;
 }
 
+/* PID-N.sock, as below: the directory may be shared with other programs. */
+static bool is_ours(const char *name)
+{
+	size_t digits = strspn(name, "0123456789"), more = name[digits] == '-' ? strspn(name + digits + 1, "0123456789abcdef") : 0;
+
+	return digits > 0 && more > 0 && strcmp(name + digits + 1 + more, ENDING) == 0;
+}
+
 /* Sockets of mounts that were killed. */
 static void clear_dead(const char *directory)
 {
@@ -34,9 +42,8 @@ static void clear_dead(const char *directory)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		size_t n = strlen(e->d_name), m = strlen(ENDING);
 		_cleanup_free_ char *path = NULL;
-		if (n <= m || strcmp(e->d_name + n - m, ENDING) != 0)
+		if (!is_ours(e->d_name))
 			continue;
 		path = io_format("%s/%s", directory, e->d_name);
 		if (path && is_dead(path))

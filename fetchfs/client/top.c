@@ -22,7 +22,7 @@ struct top_mount {
 };
 
 static struct top {
-	struct top_mount mounts[MOUNTS_MAX];
+	struct top_mount *mounts;	/* room for MOUNTS_MAX */
 	size_t count;
 	bool all;		/* none was named: what comes and goes is shown too */
 	bool lines;
@@ -248,8 +248,14 @@ static int run_in_lines(struct top *t)
 static int top_run(void *context, int operands, char **operand)
 {
 	struct top *t = context;
-	int code = add_named(t, operands, operand);
+	int code;
 
+	t->mounts = calloc(MOUNTS_MAX, sizeof(*t->mounts));
+	if (!t->mounts) {
+		message_error("out of memory");
+		return EXIT_SOFTWARE;
+	}
+	code = add_named(t, operands, operand);
 	t->all = operands == 0;
 	if (code == 0 && t->all) {
 		add_found(t);
@@ -264,6 +270,7 @@ static int top_run(void *context, int operands, char **operand)
 	}
 	while (t->count > 0)
 		forget(&t->mounts[--t->count]);
+	free(t->mounts);
 	return code;
 }
 

@@ -102,7 +102,8 @@ mount_it
 wait_for 20 is_complete large
 wait_for 20 is_complete usr/bin/program1
 evict_all
-is_cached large && is_cached usr/bin/program1 || fail "not kept after the repair"
+is_cached large || fail "large is not kept after the repair"
+is_cached usr/bin/program1 || fail "program1 is not kept after the repair"
 cmp "$T/tree/large" "$T/mnt/large" || fail "large"
 cmp "$T/tree/usr/bin/program1" "$T/mnt/usr/bin/program1" || fail "program1"
 
