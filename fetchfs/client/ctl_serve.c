@@ -85,7 +85,7 @@ static errint_t put_reply(struct ctl_connection *k, enum ctl_kind kind, char *bo
 	return k->out ? 0 : -ENOMEM;
 }
 
-static errint_t send_reply(struct ctl_connection *k, struct ctl_reply *reply)
+static errint_t make_reply(struct ctl_connection *k, struct ctl_reply *reply)
 {
 	char *body;
 
@@ -98,6 +98,16 @@ static errint_t send_reply(struct ctl_connection *k, struct ctl_reply *reply)
 	}
 	body = json_dumps(reply->root, JSON_COMPACT);
 	return put_reply(k, reply->code ? CTL_ERROR : CTL_JSON, body);
+}
+
+static errint_t send_reply(struct ctl_connection *k, struct ctl_reply *reply)
+{
+	errint_t r = make_reply(k, reply);
+
+	if (r != -EMSGSIZE)
+		return r;
+	ctl_fail(reply, EXIT_SOFTWARE, "the reply is larger than %zu bytes", CTL_BODY_MAX);
+	return make_reply(k, reply);
 }
 
 static errint_t serve_control(struct ctl *c, struct ctl_connection *k, bool *ret_complete)

@@ -93,9 +93,9 @@ static void opened(struct file_open *o, errint_t r, struct file *file)
 	event_end(&w->event, r);
 }
 
-static errint_t open_file(struct files *f, const struct place *place, struct file **ret)
+static errint_t open_file(struct files *f, const struct place *place, bool background, struct file **ret)
 {
-	struct open_wait w = { .open.opened = opened };
+	struct open_wait w = { .open = { .opened = opened, .waiter.background = background } };
 	errint_t r;
 
 	event_init(&w.event);
@@ -118,13 +118,13 @@ static void was_read(struct file_read *r, errint_t result)
 }
 
 /* One byte brings its whole extent, and the next ones ahead. */
-static errint_t read_extents(struct files *f, const struct place *place, struct file *file)
+static errint_t read_extents(struct files *f, const struct place *place, bool background, struct file *file)
 {
 	uint64_t at = 0;
 	errint_t r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < place->inode.count; i++) {
-		struct read_wait w = { .read = { .done = was_read, .file = file, .offset = at, .size = 1 } };
+		struct read_wait w = { .read = { .done = was_read, .file = file, .offset = at, .size = 1, .waiter.background = background } };
 		struct catalog_extent e;
 		if (catalog_extent(&place->tree->c, &place->inode, i, &e) < 0)
 			return -EIO;
@@ -139,19 +139,27 @@ static errint_t read_extents(struct files *f, const struct place *place, struct 
 	return r;
 }
 
-static errint_t fetch(struct pins *p, const struct place *place, const struct digest *key)
+static errint_t fetch_once(struct pins *p, const struct place *place, const struct digest *key, bool background)
 {
 	struct file *file;
-	errint_t r = open_file(p->files, place, &file);
+	errint_t r = open_file(p->files, place, background, &file);
 
 	if (r < 0)
 		return r;
-	r = read_extents(p->files, place, file);
+	r = read_extents(p->files, place, background, file);
 	/* While it is open it is not evicted. */
 	if (r == 0)
 		r = cache_keep(p->cache, p->folder, key, false);
 	files_release(p->files, file);
 	return r == -ENOENT ? -ENOSPC : r;
+}
+
+/* What others wait for goes first; only where that fails at the first attempt it is waited for as a reader would. */
+static errint_t fetch(struct pins *p, const struct place *place, const struct digest *key)
+{
+	errint_t r = fetch_once(p, place, key, true);
+
+	return r == 0 || r == -ENOSPC || r == -ECANCELED ? r : fetch_once(p, place, key, false);
 }
 
 static const char *reason(errint_t r)
