@@ -211,7 +211,7 @@ static errint_t do_file(struct pin_walk *w, const struct place *place)
 
 	if (is_over(w))
 		return -ECANCELED;
-	if (files_key(place, &key) < 0)
+	if (files_cache_key(place, &key) < 0)
 		return 0;
 	if (!w->keep) {
 		cache_keep_not(p->folder, &key, false);

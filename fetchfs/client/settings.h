@@ -29,7 +29,7 @@ struct settings {
 	const char *metrics;		/* port or path */
 	enum log_target log;
 	int log_level;			/* 0: not given */
-	bool foreground, root, no_passthrough, no_splice;
+	bool foreground, root, passthrough, opens, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */
 	char *texts[SETTINGS_MAX_LISTS];	/* what -o brought, cut into words that others point to */

@@ -22,7 +22,7 @@
 	X(objects, "objects fetched and verified") \
 	X(prefetched, "objects fetched before anybody asked") \
 	X(lookups, "names looked up by the kernel") \
-	X(opens, "files opened") \
+	X(opens, "files opened; where the kernel does not ask for opens, each read of a file") \
 	X(cache_hits, "opens answered from the cache") \
 	X(cache_misses, "opens that had to fetch something") \
 	X(passthrough_opens, "opens handed to the kernel, whose reads do not come to the program") \
