@@ -78,13 +78,13 @@ errint_t cache_lock_texts(struct cache *c, const char *repository, int *ret);
 
 /*
  * Keeping contents beyond their use: never evicted, by no user of the cache, also after a restart. *ret: the folder that lists what the mounts of a snapshot
- * (root: its root catalog) keep, to be closed.
+ * (root: its root catalog) keep, to be closed. For the first who opens it it is empty: what is in it no more is let go by cache_keep_only.
  */
 errint_t cache_keep_open(struct cache *c, const char *repository, const struct digest *root, int *ret);
 /* -ENOENT: it is not in the cache; -EPERM, -EMLINK and others: the file system has no hard links, or no more. */
 errint_t cache_keep(struct cache *c, int folder, const struct digest *key, bool is_catalog);
 void cache_keep_not(int folder, const struct digest *key, bool is_catalog);
-/* Of this repository no other snapshot's contents are kept any more, save of those that are mounted. */
+/* Of this repository no other snapshot's contents (root NULL: none at all) are kept any more, save of those that are mounted. */
 void cache_keep_only(struct cache *c, const char *repository, const struct digest *root);
 
 /* A large file in parts: extents are numbered by the caller. */

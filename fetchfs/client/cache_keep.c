@@ -4,6 +4,7 @@
  * alone what has two. So every user of the cache sees it without asking, after a restart too, and it costs no memory.
  *
  *	repositories/NAME/pinned/b2-ROOT/	folder of the mounts of one snapshot; locked (flock, shared) by each of them
+ *	repositories/NAME/pinned/old-b2-ROOT/	what was there when the first of them began, until all is there again
  *	  b2-...				a content
  *	  b2-....catalog			a catalog
  */
@@ -17,6 +18,7 @@
 
 #define PINNED "pinned"
 #define CATALOG_ENDING ".catalog"
+#define OLD "old-"
 #define KEPT_NAME_SIZE (DIGEST_TEXT_SIZE + 16)
 
 static errint_t open_folder(struct cache *c, const char *repository, bool make, int *ret)
@@ -31,6 +33,23 @@ static errint_t open_folder(struct cache *c, const char *repository, bool make, 
 	return *ret < 0 ? -errno : 0;
 }
 
+static errint_t make_and_open(int folder, const char *name, int *ret)
+{
+	if (mkdirat(folder, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	*ret = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret < 0 ? -errno : 0;
+}
+
+/* True: nobody used the folder, and it has another name now. */
+static bool set_aside(int folder, const char *name, int fd)
+{
+	char old[KEPT_NAME_SIZE];
+
+	snprintf(old, sizeof(old), OLD "%s", name);
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 && renameat(folder, name, folder, old) == 0;
+}
+
 errint_t cache_keep_open(struct cache *c, const char *repository, const struct digest *root, int *ret)
 {
 	char name[DIGEST_TEXT_SIZE];
@@ -40,11 +59,15 @@ errint_t cache_keep_open(struct cache *c, const char *repository, const struct d
 	if (r < 0)
 		return r;
 	digest_to_text(root, name);
-	if (mkdirat(folder, name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_SH) < 0)
-		return -errno;
+	r = make_and_open(folder, name, &fd);
+	if (r == 0 && set_aside(folder, name, fd)) {
+		close(steal_fd(&fd));
+		r = make_and_open(folder, name, &fd);
+	}
+	if (r == 0 && flock(fd, LOCK_SH) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
 	*ret = steal_fd(&fd);
 	return 0;
 }
@@ -110,12 +133,13 @@ static void empty(int fd)
 
 void cache_keep_only(struct cache *c, const char *repository, const struct digest *root)
 {
-	char name[DIGEST_TEXT_SIZE];
+	char name[DIGEST_TEXT_SIZE] = "";
 	struct dirent *e;
 	DIR *d;
 	int folder;
 
-	digest_to_text(root, name);
+	if (root)
+		digest_to_text(root, name);
 	if (open_folder(c, repository, false, &folder) < 0)
 		return;
 	d = fdopendir(folder);

@@ -23,8 +23,8 @@ int log_level(void);
 void log_set_field(const char *name, const char *value);
 
 /*
- * From now on there: LOG_TO_DEFAULT is the system's log, with is_root the kernel's. False where it is standard error, because it was wanted or since there is no other way:
- * then that must stay open.
+ * From now on there: LOG_TO_DEFAULT is the system's log, with is_root the kernel's. False where it is standard error, because it was wanted or since
+ * there is no other way: then that must stay open.
  */
 bool log_open(enum log_target target, bool is_root);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));

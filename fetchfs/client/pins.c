@@ -54,6 +54,7 @@ static void requeue(struct pin *i)
 	i->state = PIN_QUEUED;
 	i->files = i->bytes = i->missing = 0;
 	i->error = NULL;
+	i->no_such = false;
 }
 
 /* lock held. What leaves comes first: others may need what it lets go, and are looked at again. */
@@ -124,6 +125,7 @@ static void work_on(struct pins *p, struct pin *i)
 		return;
 	if (r < 0)
 		i->error = path_error(r);
+	i->no_such = r == -ENOENT || r == -EISDIR || r == -ENOTDIR || r == -ELOOP;
 	i->state = i->error ? PIN_INCOMPLETE : PIN_COMPLETE;
 }
 
@@ -131,7 +133,7 @@ static void work_on(struct pins *p, struct pin *i)
 static bool all_complete(const struct pins *p)
 {
 	for (const struct pin *i = p->list; i; i = i->next)
-		if (i->state != PIN_COMPLETE)
+		if (i->state != PIN_COMPLETE && !i->no_such)
 			return false;
 	return true;
 }
@@ -189,9 +191,9 @@ void pins_start(struct pins *p, const char **ret_error)
 	if (p->list && (r = set_to_work(p)) < 0)
 		*ret_error = strerror(-r);
 	pthread_mutex_unlock(&p->lock);
-	/* What other snapshots kept is let go here where nothing is pinned any more. */
+	/* Nothing is pinned any more: what was is let go. */
 	if (r == 0 && !p->list)
-		cache_keep_only(p->cache, p->snapshot->name, &p->snapshot->root_record.digest);
+		cache_keep_only(p->cache, p->snapshot->name, NULL);
 	if (r == 0)
 		pins_file_done(f);
 	free(f);

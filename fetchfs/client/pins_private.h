@@ -19,6 +19,7 @@ struct pin {
 	uint64_t files, bytes;	/* seen so far */
 	uint64_t missing;	/* of these files: not in the cache, or not kept */
 	const char *error;	/* why (static text); NULL: nothing is missing */
+	bool no_such;		/* this revision has no such path: there is nothing to wait for */
 };
 
 struct pins {
@@ -39,7 +40,10 @@ struct pin_walk {
 	bool keep;		/* else: keep no longer, without fetching anything */
 };
 
-/* Fetches and keeps (or does not keep any longer) what the pin's path is made of; counts in the pin. -ENOENT, -EISDIR, -ENOTDIR, -ELOOP: the path is not what it should be. */
+/*
+ * Fetches and keeps (or does not keep any longer) what the pin's path is made of; counts in the pin. -ENOENT, -EISDIR, -ENOTDIR, -ELOOP: the path is
+ * not what it should be.
+ */
 errint_t pins_walk(struct pin_walk *w);
 
 /* A path as it is kept (free). -EINVAL: empty, or with "." or ".." in it; -ENAMETOOLONG. */

@@ -129,6 +129,17 @@ is_cached usr/bin/program1 && fail "program1 was not evicted"
 is_cached 'usr/lib/deep/er/lib 1%' || fail "lib 1% was evicted although usr/lib/ is pinned"
 expect_failure 66 'is not pinned' fetchfs ctl "$T/mnt" unpin large
 
+step "a path that left the list while nothing was mounted is let go by the next mount"
+ctl --wait pin large >/dev/null || fail "large"
+ctl pin usr/never >/dev/null
+fetchfs umount "$T/mnt"
+sed -i '/^large$/d' "$T/cache/repositories/nasty/pins"
+mount_it
+wait_for 10 is_complete usr/lib/
+large_is_gone() { evict_all && ! is_cached large; }
+wait_for 10 large_is_gone
+is_cached 'usr/lib/deep/er/lib 1%' || fail "lib 1% was evicted"
+
 step "everything"
 ctl --wait pin / >/dev/null || fail "pin /"
 evict_all

@@ -130,6 +130,13 @@ static void test_keeping(void **state)
 	cache_keep_only(other, "debian", &next);
 	assert_int_equal(cache_evict(other, GIB), 0);
 	close(folder);
+	/* The next one begins with an empty folder; what was in it is kept until the new one is said to be all. */
+	assert_int_equal(cache_keep_open(c, "debian", &root, &folder), 0);
+	assert_int_equal(cache_evict(other, GIB), 0);
+	assert_int_equal(cache_keep(c, folder, &key, false), 0);
+	cache_keep_only(other, "debian", &root);
+	assert_int_equal(cache_evict(other, GIB), 0);
+	close(folder);
 	cache_keep_only(other, "debian", &next);
 	assert_true(cache_evict(other, GIB) >= sizeof(content));
 	assert_false(cache_has(c, &key));
