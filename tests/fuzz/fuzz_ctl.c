@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lines of the control protocol and of HTTP, a line of mountinfo, and the list of pins, from the same bytes. A request that parses is made again and must parse to the same words.
+ * The lines of the control protocol and of HTTP, a line of mountinfo, and the list of pins, from the same bytes; and what the two sockets answer to them. A request that parses is made again and must parse to the same words.
  */
-#include "fetchfs/client/ctl_protocol.h"
-#include "fetchfs/client/ctl_reply.h"
+#include "fetchfs/client/ctl_private.h"
 #include "fetchfs/client/mounts.h"
 #include "fetchfs/client/pins_private.h"
 
@@ -63,6 +62,57 @@ static void one_list(const char *text, size_t size)
 	pins_file_done(&f);
 }
 
+static int echo(void *context, const struct ctl_request *request, struct ctl_reply *reply)
+{
+	json_t *list = ctl_list(reply->root, "arguments");
+
+	(void)context;
+	for (size_t i = 0; i < request->count; i++)
+		ctl_text(ctl_item(list), "argument", request->arguments[i]);
+	return 0;
+}
+
+static char *metrics(void *context)
+{
+	(void)context;
+	return strdup("x 1\n");
+}
+
+/* A complete request has an answer, and of the control socket's answers the head is right and the body JSON or text. */
+static void one_connection(struct ctl *c, enum ctl_door door, const uint8_t *data, size_t size)
+{
+	size_t room = door == CTL_DOOR ? CTL_REQUEST_MAX : CTL_HTTP_MAX, body;
+	struct ctl_connection k = { .fd = -1, .door = door, .in = malloc(room + 1), .in_used = MIN(size, room) };
+	enum ctl_kind kind;
+	bool complete = false;
+	const char *end;
+
+	if (!k.in)
+		return;
+	memcpy(k.in, data, k.in_used);
+	if (ctl_serve(c, &k, &complete) < 0 || complete != !!k.out)
+		abort();
+	if (complete && door == CTL_DOOR) {
+		end = memchr(k.out, '\n', k.out_size);
+		if (!end || ctl_head_parse(k.out, (size_t)(end - k.out), &kind, &body) < 0 || body != k.out_size - (size_t)(end + 1 - k.out))
+			abort();
+	}
+	free(k.in);
+	free(k.out);
+}
+
+static void both_sockets(const uint8_t *data, size_t size)
+{
+	static const struct ctl_verb verbs[] = { { "cache", "", "echo", 0, CTL_ARGUMENTS_MAX, echo }, { "pin", "", "echo", 1, 1, echo }, { .name = NULL } };
+	static struct ctl *c;
+
+	if (!c && (ctl_new(&c) < 0 || ctl_add(c, verbs, NULL) < 0))
+		abort();
+	ctl_set_metrics(c, metrics, NULL);
+	one_connection(c, CTL_DOOR, data, size);
+	one_connection(c, METRICS_DOOR, data, size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -80,5 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	(void)mounts_parse(text, &line);
 	free(text);
+	both_sockets(data, size);
 	return 0;
 }
