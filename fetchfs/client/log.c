@@ -20,7 +20,8 @@ static const char *const targets[] = { [LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLO
 static const char *const levels[] = { [LOG_ERR] = "error", [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info",
 				      [LOG_DEBUG] = "debug" };
 
-static enum log_target target = LOG_TO_STDERR;
+/* Set when what it needs is open: other threads may be talking already. */
+static atomic_int target = LOG_TO_STDERR;
 static atomic_int threshold = LOG_INFO;
 static int kernel_fd = -1, journal_fd = -1;
 static struct field {
@@ -103,7 +104,7 @@ bool log_open(enum log_target wanted, bool is_root)
 		wanted = LOG_TO_STDERR;
 	if (wanted == LOG_TO_SYSLOG)
 		openlog("fetchfs", LOG_PID, LOG_DAEMON);
-	target = wanted;
+	atomic_store(&target, wanted);
 	return wanted != LOG_TO_STDERR;
 }
 
@@ -181,12 +182,14 @@ static void log_to_kernel(int level, const char *text)
 
 static void log_text(int level, const char *text)
 {
-	if (target == LOG_TO_JOURNAL && log_to_journal(level, text))
+	int to = atomic_load(&target);
+
+	if (to == LOG_TO_JOURNAL && log_to_journal(level, text))
 		return;
 	/* Where the journal is not there yet, or any more: the kernel's log, or the system's. */
-	if (target == LOG_TO_KMSG || (target == LOG_TO_JOURNAL && kernel_fd >= 0))
+	if (to == LOG_TO_KMSG || (to == LOG_TO_JOURNAL && kernel_fd >= 0))
 		log_to_kernel(level, text);
-	else if (target == LOG_TO_SYSLOG || target == LOG_TO_JOURNAL)
+	else if (to == LOG_TO_SYSLOG || to == LOG_TO_JOURNAL)
 		syslog(LOG_DAEMON | level, "%s", text);
 	else if (level <= LOG_WARNING)
 		message_warning("%s", text);
