@@ -326,3 +326,49 @@ errint_t files_read(struct files *f, struct file_read *r)
 		return 0;
 	return files_parts_read(f, r);
 }
+
+errint_t files_key(const struct place *place, struct digest *ret)
+{
+	struct catalog_extent e;
+
+	if (!S_ISREG(place->inode.mode) || place->inode.count == 0)
+		return -ENODATA;
+	if (!is_single(place, &e))
+		return place->inode.count == 1 ? -ENODATA : files_parts_key(place, ret);
+	*ret = e.digest;
+	return 0;
+}
+
+errint_t files_cache_key(const struct place *place, struct digest *ret)
+{
+	struct catalog_extent e;
+	struct catalog_object o;
+
+	if (!S_ISREG(place->inode.mode) || !is_single(place, &e))
+		return files_key(place, ret);
+	if (catalog_object(&place->tree->c, e.object, &o) < 0)
+		return -EIO;
+	*ret = o.digest;
+	return 0;
+}
+
+uint64_t files_cached(struct files *f, const struct place *place)
+{
+	_cleanup_free_ uint8_t *claimed = NULL;
+	uint64_t bytes = 0;
+	struct digest key;
+
+	if (files_cache_key(place, &key) < 0 || cache_has(f->cache, &key))
+		return place->inode.size;
+	claimed = calloc(1, place->inode.count);
+	if (!claimed)
+		return 0;
+	if (place->inode.count > 1)
+		cache_part_peek(f->cache, &key, place->inode.count, claimed);
+	for (uint32_t i = 0; i < place->inode.count; i++) {
+		struct catalog_extent e;
+		if (catalog_extent(&place->tree->c, &place->inode, i, &e) == 0 && (claimed[i] || e.object == CATALOG_NONE))
+			bytes += e.length;
+	}
+	return bytes;
+}

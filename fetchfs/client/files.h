@@ -44,6 +44,16 @@ struct file_open {
 	struct place place;
 };
 
+/*
+ * The name of a file's content: the digest of its one piece, or that of the list of its pieces. -ENODATA for what has none: an empty file, a hole, what is
+ * no regular file.
+ */
+errint_t files_key(const struct place *place, struct digest *ret);
+/* What the cache holds it as: of a file of one piece the object (pack or chunk) that it is in. -ENODATA as above. */
+errint_t files_cache_key(const struct place *place, struct digest *ret);
+/* How many bytes of a file are in the cache, verified or not, without fetching anything; holes count. */
+uint64_t files_cached(struct files *f, const struct place *place);
+
 /* A regular file that is not empty. 0, or -EINPROGRESS: opened will be called. */
 errint_t files_open(struct files *f, const struct place *place, struct file_open *o, struct file **ret);
 void files_release(struct files *f, struct file *file);

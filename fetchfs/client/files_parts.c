@@ -11,6 +11,30 @@
 #define ZERO_BLOCK 65536
 
 /* The digest over each extent's digest and length: equal lists are equal files. */
+static void describe_extent(struct digest_state *state, const struct catalog_extent *e)
+{
+	uint8_t record[DIGEST_SIZE + 8];
+
+	memcpy(record, e->digest.bytes, DIGEST_SIZE);
+	le64_put(record + DIGEST_SIZE, e->length);
+	digest_add(state, record, sizeof(record));
+}
+
+errint_t files_parts_key(const struct place *p, struct digest *ret)
+{
+	struct digest_state state;
+
+	digest_begin(&state);
+	for (uint32_t i = 0; i < p->inode.count; i++) {
+		struct catalog_extent e;
+		if (catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
+			return -EIO;
+		describe_extent(&state, &e);
+	}
+	digest_end(&state, ret);
+	return 0;
+}
+
 static errint_t describe(const struct place *p, struct file_parts *parts, struct digest *ret_key)
 {
 	struct digest_state state;
@@ -19,12 +43,9 @@ static errint_t describe(const struct place *p, struct file_parts *parts, struct
 	digest_begin(&state);
 	for (uint32_t i = 0; i < parts->count; i++) {
 		struct catalog_extent e;
-		uint8_t record[DIGEST_SIZE + 8];
 		if (catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
 			return -EIO;
-		memcpy(record, e.digest.bytes, DIGEST_SIZE);
-		le64_put(record + DIGEST_SIZE, e.length);
-		digest_add(&state, record, sizeof(record));
+		describe_extent(&state, &e);
 		parts->starts[i] = at;
 		if (e.length > p->inode.size - at)
 			return -EIO;

@@ -46,6 +46,8 @@ void files_note_use(struct files *f, struct tree *t, uint32_t object);
 void files_hold(struct files *f, struct file *file);
 
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here. -ENOMEM, -EIO. */
+/* The key alone. */
+errint_t files_parts_key(const struct place *p, struct digest *ret);
 errint_t files_parts_open(struct files *f, const struct place *place, struct file *file);
 void files_parts_free(struct file_parts *p);
 /* Nobody reads it now: what is only good for the next read goes. */

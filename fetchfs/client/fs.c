@@ -108,6 +108,7 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	f->passthrough = config->passthrough;
 	f->opens = config->opens;
 	f->splice = config->splice;
+	f->socket = config->socket;
 	f->mounted = config->mounted;
 	f->context = config->context;
 	if (fuse_opt_add_arg(&args, "fetchfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 || fuse_opt_add_arg(&args, config->options) < 0)
@@ -163,4 +164,9 @@ void fs_free(struct fs *f)
 {
 	fuse_session_destroy(f->session);
 	free(f);
+}
+
+bool fs_can_pass(const struct fs *f)
+{
+	return f->can_pass;
 }

@@ -22,6 +22,7 @@ struct fs_config {
 	bool passthrough;	/* where the kernel and the library have it; it needs opens */
 	bool opens;		/* the kernel is to ask for every open; else where it cannot do without only */
 	bool splice;		/* contents go from cache to kernel without a copy in between */
+	const char *socket;	/* of control, for who asks; may be NULL */
 	void (*mounted)(void *context);	/* called once when the kernel has begun to talk */
 	void *context;
 };
@@ -35,5 +36,7 @@ errint_t fs_run(struct fs *f, bool handle_signals);
 /* Unmounts. After store_stop: no more answers are on their way. */
 void fs_unmount(struct fs *f);
 void fs_free(struct fs *f);
+/* Agreed with the kernel. */
+bool fs_can_pass(const struct fs *f);
 
 #endif

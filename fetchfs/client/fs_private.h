@@ -23,6 +23,7 @@ struct fs {
 	struct transport *transport;
 	struct stats *stats;
 	bool passthrough, opens, splice;
+	const char *socket;
 	bool can_pass;		/* agreed with the kernel */
 	bool no_open;		/* the kernel does not ask for opens: reads name the inode only */
 	void (*mounted)(void *context);

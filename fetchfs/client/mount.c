@@ -6,14 +6,17 @@
 #include "common/io.h"
 #include "common/message.h"
 #include "fetchfs/client/chain.h"
+#include "fetchfs/client/control.h"
 #include "fetchfs/client/daemon.h"
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/pins.h"
 #include "fetchfs/client/settings.h"
 
 #include <libgen.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* A mount and all that it stands on. */
 struct mount {
@@ -29,6 +32,9 @@ struct mount {
 	bool has_snapshot;
 	struct files *files;
 	struct fs *fs;
+	struct control control;
+	struct ctl *ctl;
+	struct pins *pins;
 };
 
 static struct mount the_mount;
@@ -139,7 +145,49 @@ static void mounted(void *context)
 	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
 		 m->offline ? " from the cache, since no server answers" : "");
 	if (m->daemon.ready_fd >= 0)
-		daemon_ready(&m->daemon, !log_in_background(m->settings.root));
+		daemon_ready(&m->daemon, !log_open(m->settings.log, m->settings.root));
+	else if (m->settings.log != LOG_TO_DEFAULT)
+		(void)log_open(m->settings.log, m->settings.root);
+}
+
+static bool passes(void *context)
+{
+	const struct mount *m = context;
+
+	return m->fs && fs_can_pass(m->fs);
+}
+
+static int open_control(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+
+	m->control = (struct control){ .mountpoint = s->mountpoint, .cache_path = s->cache, .snapshot = &m->snapshot, .cache = m->cache,
+				       .transport = m->transport, .stats = &m->stats, .passthrough = passes, .passthrough_context = m,
+				       .offline = m->offline, .since = time(NULL) };
+	if (s->log_level)
+		log_set_level(s->log_level);
+	log_set_field("FETCHFS_MOUNT", s->mountpoint);
+	log_set_field("FETCHFS_REPOSITORY", m->snapshot.name);
+	return control_open(&m->control, s->control, s->metrics, &m->ctl);
+}
+
+static int start_control(struct mount *m)
+{
+	const char *error = NULL;
+	errint_t r = pins_new(&m->snapshot, m->files, m->cache, &m->pins);
+
+	m->control.pins = m->pins;
+	if (r == 0)
+		pins_start(m->pins, &error);
+	if (error)
+		log_warning("%s: the list of pins in the cache cannot be used: %s", m->settings.mountpoint, error);
+	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, pins_verbs, m->pins);
+	if (r == 0 && m->ctl)
+		r = ctl_start(m->ctl);
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
 /* Commas end an option. */
@@ -174,7 +222,8 @@ static int open_fs(struct mount *m)
 	_cleanup_free_ char *options = mount_options(s);
 	struct fs_config config = {
 		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
-		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice, .mounted = mounted, .context = m,
+		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice,
+		.socket = m->ctl ? ctl_path(m->ctl) : NULL, .mounted = mounted, .context = m,
 	};
 	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->files) : -ENOMEM;
 
@@ -192,14 +241,18 @@ static int open_fs(struct mount *m)
 /* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
 static void close_all(struct mount *m)
 {
+	if (m->ctl)
+		ctl_stop(m->ctl);
 	if (m->fs)
 		fs_unmount(m->fs);
 	if (m->transport)
 		transport_stop(m->transport);
 	if (m->store)
 		store_stop(m->store);
+	pins_free(m->pins);
 	if (m->fs)
 		fs_free(m->fs);
+	ctl_free(m->ctl);
 	if (m->files)
 		files_free(m->files);
 	if (m->has_snapshot)
@@ -227,7 +280,11 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = open_snapshot(m);
 	if (code == 0)
+		code = open_control(m);
+	if (code == 0)
 		code = open_fs(m);
+	if (code == 0)
+		code = start_control(m);
 	if (code == 0) {
 		errint_t r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {

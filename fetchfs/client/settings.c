@@ -127,6 +127,44 @@ static int set_mirror(struct settings *s, const char *name, const char *value, v
 	return settings_add_url(s, value);
 }
 
+static int set_control(struct settings *s, const char *name, const char *value, void *field)
+{
+	if (*value == '/' || strcmp(value, "off") == 0)
+		return set_text(s, name, value, field);
+	message_error("option control: expected an absolute path of a directory, or 'off', not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_metrics(struct settings *s, const char *name, const char *value, void *field)
+{
+	uint64_t port;
+
+	if (*value == '/' || parse_number(value, 1, UINT16_MAX, &port) == 0)
+		return set_text(s, name, value, field);
+	message_error("option metrics: expected a port (1 to 65535) or an absolute path, not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_log(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	if (log_parse_target(value, &s->log) == 0)
+		return 0;
+	message_error("option log: expected stderr, syslog, journal or kmsg, not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_log_level(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	if (log_parse_level(value, &s->log_level) == 0)
+		return 0;
+	message_error("option loglevel: expected error, warning, notice, info or debug, not '%s'", value);
+	return EXIT_USAGE;
+}
+
 static int set_quota(struct settings *s, const char *name, const char *value, void *field)
 {
 	(void)name;
@@ -145,7 +183,11 @@ static const struct setting {
 	{ "allow_other", false, set_flag, FIELD(allow_other) },
 	{ "cache", true, set_copy, FIELD(cache) },
 	{ "cafile", true, set_text, FIELD(ca_file) },
+	{ "control", true, set_control, FIELD(control) },
 	{ "key", true, set_key, 0 },
+	{ "log", true, set_log, 0 },
+	{ "loglevel", true, set_log_level, 0 },
+	{ "metrics", true, set_metrics, FIELD(metrics) },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
 	{ "noallow_other", false, set_flag, FIELD(no_allow_other) },

@@ -4,6 +4,7 @@
 #define SPORE_FETCHFS_CLIENT_SETTINGS_H
 
 #include "common/signify.h"
+#include "fetchfs/client/log.h"
 #include "fetchfs/client/transport.h"
 
 #define SETTINGS_MAX_KEYS 16
@@ -24,6 +25,10 @@ struct settings {
 	unsigned timeout;		/* seconds that a read waits; 0: without end */
 	unsigned mount_timeout;
 	unsigned parallel;
+	const char *control;		/* directory of the control socket, or "off" */
+	const char *metrics;		/* port or path */
+	enum log_target log;
+	int log_level;			/* 0: not given */
 	bool foreground, root, passthrough, opens, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */

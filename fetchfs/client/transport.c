@@ -103,6 +103,7 @@ static void note_fault(struct transport *t, struct transport_request *r)
 	struct transport_mirror *m = &t->mirrors[r->used_mirror];
 
 	stats_add(t->stats, faults, 1);
+	transport_count_fault(t, r);
 	m->bad_until = clock_now() + backoff(t, NS_PER_SECOND, m->faults, MIRROR_BACKOFF_MAX);
 	if (m->faults < 16)
 		m->faults++;
@@ -122,8 +123,7 @@ static void report_trouble(struct transport *t, const struct transport_request *
 	t->report(t->report_context, true, text);
 }
 
-/* lock held. All that waits for better times is tried at once. */
-static void wake_delayed(struct transport *t)
+void transport_wake_delayed(struct transport *t)
 {
 	for (struct transport_request *r = t->delayed; r; r = r->next)
 		r->due = 0;
@@ -135,9 +135,10 @@ static void note_success(struct transport *t, const struct transport_request *r)
 	struct transport_mirror *m = &t->mirrors[r->used_mirror];
 
 	if (m->faults > 0)
-		wake_delayed(t);
+		transport_wake_delayed(t);
 	m->faults = 0;
 	m->bad_until = 0;
+	transport_count_success(t, r);
 	if (!t->in_trouble)
 		return;
 	t->in_trouble = false;
