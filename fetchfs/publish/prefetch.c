@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a profile to a list; see prefetch.h. Objects are collected in the order in which they are first wanted, wants in the order of the profile; in the end each
+ * object's wants are put together.
+ */
+#include "fetchfs/publish/prefetch.h"
+#include "fetchfs/format/profile_list.h"
+
+#include <sys/stat.h>
+
+struct wanted_object {
+	struct profile_list_object o;	/* wants: how many so far */
+	uint64_t bytes;			/* wanted of it */
+	uint32_t place;			/* where its next want goes; UINT32_MAX: it is left out */
+};
+
+struct wanted_piece {
+	struct profile_list_want want;
+	uint32_t object;
+};
+
+struct maker {
+	struct view *view;
+	struct arena arena;		/* the objects, which the table points to */
+	struct table object_table, piece_table;
+	struct wanted_object **objects;
+	struct wanted_piece **pieces;
+	size_t object_count, piece_count;
+	struct prefetch_summary *summary;
+};
+
+static bool object_equal(const void *value, const void *key)
+{
+	return digest_equal(&((const struct wanted_object *)value)->o.digest, key);
+}
+
+static bool piece_equal(const void *value, const void *key)
+{
+	const struct profile_list_want *a = &((const struct wanted_piece *)value)->want, *b = key;
+
+	return a->inode == b->inode && a->extent == b->extent;
+}
+
+static errint_t get_object(struct maker *m, const struct profile_list_object *o, uint32_t *ret)
+{
+	uint64_t hash = le64_get(o->digest.bytes);
+	struct wanted_object *w = table_find(&m->object_table, hash, &o->digest, object_equal);
+	void *list;
+
+	if (!w) {
+		w = arena_alloc(&m->arena, sizeof(*w));
+		list = w ? arena_grow(&m->arena, m->objects, m->object_count, sizeof(w)) : NULL;
+		if (!list || table_add(&m->object_table, hash, w) < 0)
+			return -ENOMEM;
+		m->objects = list;
+		w->o = *o;
+		w->place = (uint32_t)m->object_count;
+		m->objects[m->object_count++] = w;
+	}
+	*ret = w->place;
+	return 0;
+}
+
+/* The catalogs from below the root's down to this one. */
+static errint_t want_catalogs(struct maker *m, const struct view_catalog *c)
+{
+	struct catalog_nested n;
+	uint32_t index;
+	errint_t r;
+
+	if (!c->parent)
+		return 0;
+	r = want_catalogs(m, c->parent);
+	if (r == 0)
+		r = catalog_nested(&c->parent->c, c->slot, &n);
+	if (r < 0)
+		return r;
+	return get_object(m, &(struct profile_list_object){ .digest = n.digest, .stored_size = n.stored_size, .size = n.size,
+							     .kind = PROFILE_LIST_CATALOG }, &index);
+}
+
+static errint_t want_piece(struct maker *m, const struct view_place *file, uint32_t extent, const struct catalog_extent *e)
+{
+	struct profile_list_want want = { .inode = file->number, .extent = extent };
+	uint64_t hash = table_hash(&want.inode, sizeof(want.inode), extent);
+	struct catalog_object o;
+	struct wanted_piece *piece;
+	struct wanted_object *object;
+	void *list;
+	uint32_t index;
+	errint_t r;
+
+	if (table_find(&m->piece_table, hash, &want, piece_equal))
+		return 0;
+	r = catalog_object(&file->catalog->c, e->object, &o);
+	if (r == 0)
+		r = get_object(m, &(struct profile_list_object){ .digest = o.digest, .stored_size = o.stored_size, .size = o.size, .kind = o.kind },
+			       &index);
+	if (r < 0)
+		return r;
+	object = m->objects[index];
+	/* A chunk that is the same in several files is fetched for the first of them. */
+	if (o.kind == CATALOG_OBJECT_CHUNK && object->o.wants > 0)
+		return 0;
+	piece = arena_alloc(&m->arena, sizeof(*piece));
+	list = piece ? arena_grow(&m->arena, m->pieces, m->piece_count, sizeof(piece)) : NULL;
+	if (!list || table_add(&m->piece_table, hash, piece) < 0)
+		return -ENOMEM;
+	m->pieces = list;
+	*piece = (struct wanted_piece){ .want = want, .object = index };
+	m->pieces[m->piece_count++] = piece;
+	object->o.wants++;
+	object->bytes += e->length;
+	return 0;
+}
+
+static errint_t want_file(struct maker *m, const struct view_place *file, const struct profile_entry *e)
+{
+	struct catalog_extent x;
+	uint64_t at = 0;
+	errint_t r;
+
+	for (uint32_t i = 0; (r = catalog_extent(&file->catalog->c, &file->inode, i, &x)) == 0; i++) {
+		bool wanted = e->length == 0 || (e->offset < at + x.length && at < e->offset + e->length);
+		if (wanted && x.object != CATALOG_NONE)
+			r = want_piece(m, file, i, &x);
+		if (r < 0)
+			return r;
+		at += x.length;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+/* The directory that holds the entry, and the entry. */
+static errint_t resolve(struct maker *m, const char *path, struct view_place *ret_directory, struct view_place *ret)
+{
+	const char *name = strrchr(path, '/') + 1;
+	_cleanup_free_ char *directory = strndup(path, (size_t)(name - path));
+	errint_t r = directory ? view_resolve(m->view, directory, ret_directory) : -ENOMEM;
+
+	*ret = *ret_directory;
+	if (r < 0 || *name == '\0')
+		return r;
+	if (!S_ISDIR(ret_directory->inode.mode))
+		return -ENOTDIR;
+	return view_lookup(m->view, ret_directory, name, strlen(name), ret);
+}
+
+static errint_t want_line(struct maker *m, const struct profile_entry *e)
+{
+	struct view_place directory, place;
+	errint_t r = resolve(m, e->path, &directory, &place);
+
+	m->summary->lines++;
+	if (r == -ENOENT || r == -ENOTDIR) {
+		m->summary->missing++;
+		return 0;
+	}
+	/* A mount point's place is in its nested catalog; a hard link's may be in one above the directory's. */
+	if (r == 0)
+		r = want_catalogs(m, directory.catalog);
+	if (r == 0)
+		r = want_catalogs(m, place.catalog);
+	if (r == 0 && S_ISREG(place.inode.mode))
+		r = want_file(m, &place, e);
+	return r;
+}
+
+static bool is_worth_it(const struct wanted_object *w)
+{
+	return w->o.kind != CATALOG_OBJECT_PACK || w->bytes >= w->o.size / PREFETCH_LEAST_SHARE;
+}
+
+static errint_t write_list(struct maker *m, void **ret, size_t *ret_size)
+{
+	_cleanup_free_ struct profile_list_object *objects = calloc(m->object_count + 1, sizeof(*objects));
+	_cleanup_free_ struct profile_list_want *wants = calloc(m->piece_count + 1, sizeof(*wants));
+	uint32_t count = 0, place = 0;
+
+	if (!objects || !wants)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->object_count; i++) {
+		struct wanted_object *w = m->objects[i];
+		w->place = UINT32_MAX;
+		if (!is_worth_it(w)) {
+			m->summary->left_out++;
+			continue;
+		}
+		objects[count++] = w->o;
+		w->place = place;
+		place += w->o.wants;
+		m->summary->stored_bytes += w->o.stored_size;
+	}
+	for (size_t i = 0; i < m->piece_count; i++) {
+		struct wanted_object *w = m->objects[m->pieces[i]->object];
+		if (w->place != UINT32_MAX)
+			wants[w->place++] = m->pieces[i]->want;
+	}
+	m->summary->objects = count;
+	return profile_list_make(objects, count, wants, place, ret, ret_size);
+}
+
+errint_t prefetch_make(struct view *v, const struct profile *p, void **ret, size_t *ret_size, struct prefetch_summary *ret_summary)
+{
+	struct maker m = { .view = v, .arena.max = SIZE_MAX, .summary = ret_summary };
+	errint_t r = 0;
+
+	*ret_summary = (struct prefetch_summary){ .lines = 0 };
+	for (uint32_t i = 0; r == 0 && i < p->count; i++)
+		r = want_line(&m, &p->entries[i]);
+	if (r == 0)
+		r = write_list(&m, ret, ret_size);
+	if (r == -EFBIG)
+		trouble_set(v->trouble, r, EXIT_DATA, "profile '%s' names more than a list can hold (%d objects, %d pieces of files)", p->name,
+			    PROFILE_LIST_MAX_OBJECTS, PROFILE_LIST_MAX_WANTS);
+	table_done(&m.object_table);
+	table_done(&m.piece_table);
+	arena_done(&m.arena);
+	return r;
+}
