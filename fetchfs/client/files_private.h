@@ -38,13 +38,11 @@ struct files {
 	struct files_shard shards[FILES_SHARDS];
 };
 
-/* One more user of an open file. */
-void files_hold(struct files *f, struct file *file);
-
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here. -ENOMEM, -EIO. */
 errint_t files_parts_open(struct files *f, const struct place *place, struct file *file);
 void files_parts_free(struct file_parts *p);
 errint_t files_parts_read(struct files *f, struct file_read *r);
+void files_parts_take(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);
 
 /* The bytes of an extent within its object, held against its digest. NULL where they do not fit. */
 const void *files_extent_data(const struct catalog_extent *e, const struct catalog_object *o, const void *object, size_t size);

@@ -102,6 +102,7 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	f->cache = config->cache;
 	f->transport = config->transport;
 	f->stats = config->stats;
+	f->record = config->record;
 	f->passthrough = config->passthrough;
 	f->splice = config->splice;
 	f->mounted = config->mounted;

@@ -33,7 +33,8 @@ static void choose_mode(struct fs *f, fuse_req_t req, struct file *file, struct 
 {
 	pthread_mutex_lock(&file->lock);
 #if FS_HAVE_PASSTHROUGH
-	if (file->io_mode == MODE_NONE && f->can_pass && !file->parts && file->fd >= 0) {
+	/* Of a large file the recording wants to see the reads. */
+	if (file->io_mode == MODE_NONE && f->can_pass && !file->parts && file->fd >= 0 && !record_wants_reads(f->record, file->size)) {
 		file->backing_id = fuse_passthrough_open(req, file->fd);
 		if (file->backing_id > 0)
 			file->io_mode = MODE_PASSTHROUGH;
@@ -125,6 +126,7 @@ void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_open(req, fi);
 		return;
 	}
+	record_open(f->record, ino, p.inode.size);
 	w = calloc(1, sizeof(*w));
 	if (!w) {
 		fuse_reply_err(req, ENOMEM);
@@ -197,6 +199,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 	}
 	direct.offset = (uint64_t)offset;
 	direct.size = (size_t)MIN((uint64_t)size, file->size - (uint64_t)offset);
+	record_read(f->record, ino, file->size, direct.offset, direct.size);
 	if (!file->parts) {
 		answer_read(f, req, &direct, 0);
 		return;

@@ -18,6 +18,10 @@
 	X(bad_objects)		/* of them: bodies that did not verify */              \
 	X(objects)		/* fetched and verified */                             \
 	X(prefetched)		/* of them: before anybody asked */                    \
+	X(profile_objects)	/* of them: because a profile lists them */             \
+	X(profile_bytes)	/* of theirs, as they were sent */                      \
+	X(profile_present)	/* listed, but in the cache already */                  \
+	X(profiles_done)	/* profiles that were gone through */                   \
 	X(lookups)                                                                     \
 	X(opens)                                                                       \
 	X(cache_hits)		/* opens answered from the cache */                    \

@@ -27,6 +27,7 @@ struct wanted {
 	struct store_waiter *waiters;
 	unsigned demands;		/* waiters that are not in the background */
 	bool prefetch;			/* there was none so far */
+	bool demanded;			/* there was one from the beginning */
 };
 
 struct store {
@@ -39,7 +40,7 @@ struct store {
 	pthread_cond_t jobs_changed, watch_changed;
 	struct wanted *buckets[BUCKETS];
 	struct wanted *first_job, *last_job;
-	unsigned waiting, prefetching;
+	unsigned waiting, prefetching, demanded;
 	bool stop;
 
 	pthread_t workers[MAX_WORKERS], watch;
@@ -70,6 +71,8 @@ static void forget_wanted(struct store *s, struct wanted *w)
 	*link = w->next;
 	if (w->prefetch)
 		s->prefetching--;
+	if (w->demanded)
+		s->demanded--;
 }
 
 /* lock held. Takes all waiters off, oldest first. */
@@ -305,8 +308,11 @@ static struct wanted *add_wanted(struct store *s, const struct store_object *o, 
 	if (!w)
 		return NULL;
 	w->prefetch = w->request.background = background;
+	w->demanded = !background;
 	if (background)
 		s->prefetching++;
+	else
+		s->demanded++;
 	w->next = *bucket;
 	*bucket = w;
 	return w;
@@ -342,6 +348,16 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	else if (fresh)
 		transport_submit(s->transport, &fresh->request);
 	return 0;
+}
+
+bool store_is_demanded(struct store *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->demanded > 0;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
 }
 
 void store_prefetch(struct store *s, const struct store_object *o)
