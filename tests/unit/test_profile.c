@@ -10,6 +10,7 @@
 #include "fetchfs/format/catalog.h"
 #include "fetchfs/format/profile_list.h"
 #include "fetchfs/publish/profile.h"
+#include "tests/unit/hexdump.h"
 
 static void test_lines(void **state)
 {
@@ -222,6 +223,7 @@ static void test_list(void **state)
 
 	(void)state;
 	assert_int_equal(profile_list_open(data, size, &l), 0);
+	assert_true(hexdump_matches("docs/format-profile.md", "list", data, size));
 	assert_int_equal(l.objects, 3);
 	assert_true(profile_list_next(&l, 0, &o));
 	assert_int_equal(o.kind, PROFILE_LIST_CATALOG);
