@@ -44,8 +44,15 @@ static errint_t open_large(struct prefetch *p, const struct place *place)
 	return files_open_ahead(p->config.files, place, &p->large);
 }
 
+/* What is known of an object that is missing. */
+struct missing {
+	uint32_t extent;		/* of the large file: a chunk's */
+	struct digest content;		/* a pack's that is missing; zero where that is not known */
+};
+
 /* The piece that a want names, as the catalogs have it. -EAGAIN: its catalog is not here; -EBADMSG: they have it otherwise. */
-static errint_t find_want(struct prefetch *p, const struct profile_list_object *o, const struct profile_list_want *w, struct place *ret)
+static errint_t find_want(struct prefetch *p, const struct profile_list_object *o, const struct profile_list_want *w, struct place *ret,
+			  struct digest *ret_content)
 {
 	struct catalog_extent e;
 	struct catalog_object co;
@@ -56,18 +63,19 @@ static errint_t find_want(struct prefetch *p, const struct profile_list_object *
 	if (!S_ISREG(ret->inode.mode) || catalog_extent(&ret->tree->c, &ret->inode, w->extent, &e) < 0 || e.object == CATALOG_NONE ||
 	    catalog_object(&ret->tree->c, e.object, &co) < 0 || !digest_equal(&co.digest, &o->digest))
 		return -EBADMSG;
+	*ret_content = e.digest;
 	return ret->inode.count > 1 ? open_large(p, ret) : 0;
 }
 
 /* 0: nothing is missing of it; -ENOENT: something is; others: it is to be passed over. */
-static errint_t look_at_pack(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o)
+static errint_t look_at_pack(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct missing *ret)
 {
 	for (uint32_t i = 0; i < o->wants; i++) {
 		struct profile_list_want w;
 		struct place place;
 		errint_t r;
 		profile_list_want(l, o->first + i, &w);
-		r = find_want(p, o, &w, &place);
+		r = find_want(p, o, &w, &place, &ret->content);
 		/* Without the catalog nothing of it can have been read here. */
 		if (r == -EAGAIN)
 			return -ENOENT;
@@ -80,34 +88,34 @@ static errint_t look_at_pack(struct prefetch *p, const struct profile_list *l, c
 }
 
 /* As above, and the large file is open when it is -ENOENT; a file of one chunk has no parts. */
-static errint_t look_at_chunk(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, uint32_t *ret_extent)
+static errint_t look_at_chunk(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct missing *ret)
 {
 	struct profile_list_want w;
 	struct place place;
 	errint_t r;
 
 	profile_list_want(l, o->first, &w);
-	r = find_want(p, o, &w, &place);
+	r = find_want(p, o, &w, &place, &ret->content);
 	if (r == -EAGAIN) {
 		/* Its catalog stands before it in the list, and may be under way. */
 		r = prefetch_wait_all(p);
 		if (r == 0)
-			r = find_want(p, o, &w, &place);
+			r = find_want(p, o, &w, &place, &ret->content);
 	}
 	if (r < 0)
 		return r;
-	*ret_extent = w.extent;
+	ret->extent = w.extent;
 	if (place.inode.count == 1)
 		forget_large(p);
 	return files_have(p->config.files, &place, place.inode.count > 1 ? p->large : NULL, w.extent) ? 0 : -ENOENT;
 }
 
-static errint_t look_at(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, uint32_t *ret_extent)
+static errint_t look_at(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct missing *ret)
 {
 	if (o->kind == CATALOG_OBJECT_PACK)
-		return look_at_pack(p, l, o);
+		return look_at_pack(p, l, o, ret);
 	if (o->kind == CATALOG_OBJECT_CHUNK)
-		return look_at_chunk(p, l, o, ret_extent);
+		return look_at_chunk(p, l, o, ret);
 	return cache_has_catalog(p->config.cache, &o->digest) ? 0 : -ENOENT;
 }
 
@@ -117,19 +125,25 @@ struct tally {
 	bool out_of_budget;
 };
 
+static errint_t note_present(struct prefetch *p, struct tally *tally)
+{
+	tally->present++;
+	stats_add(p->config.stats, profile_present, 1);
+	return 0;
+}
+
 static errint_t take_object(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct tally *tally)
 {
 	struct store_object wanted = { .digest = o->digest, .stored_size = o->stored_size, .size = o->size,
 				       .is_pack = o->kind == CATALOG_OBJECT_PACK };
 	struct file *file = NULL;
-	uint32_t extent = 0;
-	errint_t r = look_at(p, l, o, &extent);
+	struct missing missing = { .extent = 0 };
+	errint_t r = look_at(p, l, o, &missing);
 
 	if (r != -ENOENT) {
-		tally->present += r == 0;
-		tally->passed_over += r < 0 && r != -ECANCELED;
 		if (r == 0)
-			stats_add(p->config.stats, profile_present, 1);
+			return note_present(p, tally);
+		tally->passed_over += r != -ECANCELED;
 		return r == -ECANCELED ? r : 0;
 	}
 	if (o->stored_size > p->budget_left) {
@@ -137,8 +151,11 @@ static errint_t take_object(struct prefetch *p, const struct profile_list *l, co
 		return -ENOSPC;
 	}
 	r = prefetch_wait_turn(p, o->stored_size);
+	/* Whoever reads may have been faster. */
+	if (r == 0)
+		r = look_at(p, l, o, &missing) == -ENOENT ? 0 : -EALREADY;
 	if (r < 0)
-		return r;
+		return r == -EALREADY ? note_present(p, tally) : r;
 	p->budget_left -= o->stored_size;
 	tally->fetched++;
 	tally->bytes += o->stored_size;
@@ -146,7 +163,7 @@ static errint_t take_object(struct prefetch *p, const struct profile_list *l, co
 		file = p->large;
 		files_hold(p->config.files, file);
 	}
-	prefetch_launch(p, &wanted, o->kind, file, extent);
+	prefetch_launch(p, &wanted, o->kind, file, missing.extent, &missing.content);
 	return 0;
 }
 

@@ -94,11 +94,19 @@ static void arrived(struct store_waiter *w, errint_t r, const void *data, size_t
 /* lock held, and released in between: ready may be called at once. */
 static void launch(struct prefetch *p, struct prefetch_flight *f)
 {
+	bool present = false;
+
 	f->state = FLIGHT_UNDER_WAY;
 	f->waiter = (struct store_waiter){ .ready = arrived, .background = true };
+	if (f->kind == CATALOG_OBJECT_PACK)
+		f->waiter.content = &f->content;
 	pthread_mutex_unlock(&p->lock);
-	(void)store_fetch(p->config.store, &f->object, &f->waiter);
+	/* Somebody else may have had it fetched since it was looked for. */
+	if (store_fetch(p->config.store, &f->object, &f->waiter) == -EALREADY)
+		present = true;
 	pthread_mutex_lock(&p->lock);
+	if (present)
+		land(p, f);
 }
 
 /* lock held, and released in between. Failed ones are tried again after a while, or given up. */
@@ -178,13 +186,13 @@ errint_t prefetch_wait_turn(struct prefetch *p, uint64_t bytes)
 	return r;
 }
 
-void prefetch_launch(struct prefetch *p, const struct store_object *o, uint32_t kind, struct file *file, uint32_t extent)
+void prefetch_launch(struct prefetch *p, const struct store_object *o, uint32_t kind, struct file *file, uint32_t extent, const struct digest *content)
 {
 	struct prefetch_flight *f;
 
 	pthread_mutex_lock(&p->lock);
 	f = find_flight(p, FLIGHT_FREE);
-	*f = (struct prefetch_flight){ .prefetch = p, .object = *o, .kind = kind, .file = file, .extent = extent };
+	*f = (struct prefetch_flight){ .prefetch = p, .object = *o, .kind = kind, .file = file, .extent = extent, .content = *content };
 	p->under_way++;
 	p->bytes_under_way += o->stored_size;
 	launch(p, f);
