@@ -5,12 +5,14 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <syslog.h>
 
 #define TEXT_SIZE 1024
 
-static bool use_syslog;
-static int kernel_fd = -1;
+/* Set by one thread while others may log already. */
+static atomic_bool use_syslog;
+static atomic_int kernel_fd = -1;
 
 bool log_in_background(bool to_kernel)
 {

@@ -15,6 +15,7 @@
 #define BUCKETS 256
 #define MAX_WORKERS 8
 #define MAX_PREFETCH 16
+#define RECENT_PACKS 1024	/* a power of two */
 #define MEMORY_PAUSE_US 200000
 #define WATCH_NS (NS_PER_SECOND / 2)
 
@@ -41,6 +42,7 @@ struct store {
 	struct wanted *buckets[BUCKETS];
 	struct wanted *first_job, *last_job;
 	unsigned waiting, prefetching, demanded;
+	uint64_t recent[RECENT_PACKS];	/* packs that were fetched, by their digests' first bytes: not worth reading ahead again */
 	bool stop;
 
 	pthread_t workers[MAX_WORKERS], watch;
@@ -167,6 +169,18 @@ static errint_t unpack(struct store *s, struct wanted *w, void **ret_data)
 	}
 }
 
+static uint64_t *recent_slot(struct store *s, const struct digest *d)
+{
+	return &s->recent[le64_get(d->bytes) % RECENT_PACKS];
+}
+
+static void note_recent(struct store *s, const struct digest *d)
+{
+	pthread_mutex_lock(&s->lock);
+	*recent_slot(s, d) = le64_get(d->bytes);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* The last one who waited had left when the request was given up, and another one came. */
 static bool asked_again(struct store *s, struct wanted *w)
 {
@@ -202,8 +216,10 @@ static void process(struct store *s, struct wanted *w)
 			stats_add(s->stats, prefetched, 1);
 		/* Not needed any more: makes room for the next download. */
 		serve_all(s, w, 0, data, w->object.size, false);
-		if (w->object.is_pack)
+		if (w->object.is_pack) {
+			note_recent(s, &w->object.digest);
 			spread(s, w, data, w->object.size);
+		}
 	}
 	serve_all(s, w, r, data, data ? w->object.size : 0, true);
 	free(data);
@@ -365,7 +381,7 @@ void store_prefetch(struct store *s, const struct store_object *o)
 	struct wanted *w = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	if (!s->stop && !find_wanted(s, &o->digest))
+	if (!s->stop && !find_wanted(s, &o->digest) && *recent_slot(s, &o->digest) != le64_get(o->digest.bytes))
 		w = add_wanted(s, o, true);
 	pthread_mutex_unlock(&s->lock);
 	if (w)

@@ -54,7 +54,7 @@ void store_free(struct store *s);
 errint_t store_fetch(struct store *s, const struct store_object *o, struct store_waiter *w);
 /* Whether somebody waits for an object that was not under way in the background already: then the background should hold back. */
 bool store_is_demanded(struct store *s);
-/* A pack that will be wanted soon goes into the cache: in the background, and not where too much is under way. */
+/* A pack that will be wanted soon goes into the cache: in the background, and not where too much is under way or it was fetched a while ago. */
 void store_prefetch(struct store *s, const struct store_object *o);
 /* As store_fetch, but waits: a copy (free). limit: seconds, 0: as store_fetch. *ret_error (may be NULL) takes the transport's last words. */
 errint_t store_fetch_now(struct store *s, const struct store_object *o, unsigned limit, void **ret, char ret_error[TRANSPORT_ERROR_SIZE]);
