@@ -131,6 +131,8 @@ struct blob *ingest_learn_blob(struct ingest *s, const struct digest *d, uint32_
 	if (b)
 		return b;
 	b = new_blob(s, d, stored_size, size, kind);
+	if (b)
+		b->learned = true;
 	return b && table_add(&s->blobs, content_hash(d), b) == 0 ? b : NULL;
 }
 
@@ -309,13 +311,20 @@ static errint_t pack_profiles(struct ingest *s)
 	return s->error;
 }
 
-/* A content that is known already, met again. */
-static void meet_again(struct ingest *s, const struct piece *p, const struct content *c)
+/* A content that is known already, met again: what waits for its place may move ahead, and what lies elsewhere may be moved. */
+static void meet_again(struct ingest *s, const struct piece *p, struct content *c)
 {
+	bool movable = s->o.repack && c->blob && c->blob->learned && c->blob->kind == CATALOG_OBJECT_PACK;
 	struct profile_rank rank;
 
-	if (!c->blob && profiles_rank(s->o.profiles, p->node, p->offset, p->length, &rank))
+	if ((c->blob && !movable) || !profiles_rank(s->o.profiles, p->node, p->offset, p->length, &rank))
+		return;
+	if (!c->blob) {
 		spool_raise(&s->spool, c->offset, &rank);
+		return;
+	}
+	c->blob = NULL;
+	put_aside(s, c, &rank, p->data);
 }
 
 /* Content that nobody had: where it goes depends on its length, and on whether a profile names the file it was first met in. Takes data. */

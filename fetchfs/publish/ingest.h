@@ -25,6 +25,7 @@ struct ingest_options {
 	unsigned jobs;
 	int level;			/* of zstd */
 	const struct profiles *profiles;	/* or NULL: contents of the files that one names get packs of their own, in its order */
+	bool repack;			/* what profiles name goes into packs of theirs also where the repository holds it in others */
 	struct progress *progress;	/* or NULL */
 	struct trouble *trouble;
 };

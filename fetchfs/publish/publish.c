@@ -26,7 +26,7 @@ struct publish {
 	const char *tags[64];
 	size_t tag_count;
 	uint64_t jobs, level, days;
-	bool dry_run, json;
+	bool dry_run, json, repack;
 	const char *repository_path, *source;
 	/* what is worked with */
 	struct trouble trouble;
@@ -92,6 +92,9 @@ static int on_option(void *context, int id, const char *value)
 		return 0;
 	case 'p':
 		return publish_profiles_give(&p->profiles, value);
+	case 'r':
+		p->repack = true;
+		return 0;
 	case 'D':
 		return publish_profiles_drop(&p->profiles, value);
 	case 'd':
@@ -160,7 +163,7 @@ static errint_t start_ingest(struct publish *p)
 	struct ingest_options o = {
 		.repository = p->dry_run ? NULL : &p->repository, .source = strcmp(p->source, "-") == 0 ? "" : p->source,
 		.arena = &p->stored, .jobs = p->jobs ? (unsigned)p->jobs : default_jobs(), .level = (int)p->level,
-		.progress = &p->progress, .trouble = &p->trouble,
+		.repack = p->repack, .progress = &p->progress, .trouble = &p->trouble,
 	};
 	errint_t r;
 
@@ -390,6 +393,7 @@ static const struct option_spec options[] = {
 	{ 'l', "level", "LEVEL", "zstd's level, 1 to 22 (default: 12)", 'l' },
 	{ 'e', "expires", "DAYS", "how long clients take the manifest for valid (default: 365)", 'e' },
 	{ 0, "profile", "[NAME=]FILE", "clients fetch ahead what FILE names (default NAME: boot); may be given several times", 'p' },
+	{ 0, "repack", NULL, "lay out anew what profiles name also where the repository holds it already", 'r' },
 	{ 0, "drop-profile", "NAME", "do not keep this profile of the last revision (may be given several times)", 'D' },
 	{ 0, "passphrase-file", "FILE", "passphrase of an encrypted key: the first line of FILE", 'f' },
 	{ 0, "dry-run", NULL, "read and compare, but write nothing", 'd' },

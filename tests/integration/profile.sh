@@ -197,6 +197,22 @@ wait_for 30 profiles_done
 [ "$(mount_stat "$T/mnt" profile_objects)" = 2 ] || fail "its own pack and the other's: $(mount_stat "$T/mnt" profile_objects) objects"
 fetchfs umount "$T/mnt"
 
+step "a profile that comes later, and what --repack makes of it"
+fetchfs publish -q -k "$T/key" --profile "$T/recording" "$T/plain" "$T/tree"
+listed() { fetchfs stat --json "$1" | sed -n 's/^ *"stored_bytes": *\([0-9]*\).*/\1/p' | head -n 1; }
+before=$(listed "$T/plain")
+fetchfs publish -q -k "$T/key" --repack "$T/plain" "$T/tree"
+after=$(listed "$T/plain")
+[ $((before - after)) -gt 5000000 ] || fail "$after bytes listed after --repack, $before before it"
+fetchfs publish --json -q -k "$T/key" --repack "$T/plain" "$T/tree" >"$T/unchanged"
+grep -q '"changed": false' "$T/unchanged" || fail "the same again made a new revision"
+fetchfs fsck -K "$T/key.pub" "$T/plain" || fail "fsck finds fault"
+mount_here "$T/plain" "$T/cache-repack"
+wait_for 30 profiles_done
+workload "$T/mnt"
+diff -r "$T/tree/few" "$T/mnt/few" || fail "the tree came back wrong"
+fetchfs umount "$T/mnt"
+
 step "bad profiles"
 printf 'relative/path\n' >"$T/bad"
 expect_failure 65 'bad:1: not a line of a profile' fetchfs publish -k "$T/key" --profile "$T/bad" "$T/plain" "$T/tree"
