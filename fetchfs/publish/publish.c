@@ -319,15 +319,15 @@ static int print_json(const struct publish *p)
 {
 	const struct ingest_counts *c = ingest_counts(p->ingest);
 	char root[DIGEST_TEXT_SIZE];
-	json_t *j;
+	json_t *j, *profiles = publish_profiles_json(&p->profiles);
 
 	digest_to_text(&p->manifest.root.digest, root);
-	j = json_pack("{s:s, s:I, s:b, s:b, s:s, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:f}", "name", p->manifest.name, "revision",
+	j = json_pack("{s:s, s:I, s:b, s:b, s:s, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:o, s:f}", "name", p->manifest.name, "revision",
 		      (json_int_t)p->manifest.revision, "changed", p->outcome == CHANGED, "dry_run", p->dry_run, "root", root, "inodes",
 		      (json_int_t)p->manifest.inodes, "files", (json_int_t)p->built.files, "bytes", (json_int_t)p->manifest.bytes, "catalogs",
 		      (int)p->built.catalogs, "new_catalogs", (int)p->built.new_catalogs, "new_contents", (json_int_t)c->new_contents,
 		      "new_bytes", (json_int_t)c->new_bytes, "new_objects", (json_int_t)c->objects, "new_stored_bytes",
-		      (json_int_t)c->stored_bytes, "seconds", seconds_since(&p->start));
+		      (json_int_t)c->stored_bytes, "profiles", profiles, "seconds", seconds_since(&p->start));
 	if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) < 0 || puts("") < 0 || fflush(stdout) != 0) {
 		message_error("cannot write the summary");
 		json_decref(j);

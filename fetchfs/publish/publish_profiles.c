@@ -158,6 +158,19 @@ void publish_profiles_report(const struct publish_profiles *p)
 	}
 }
 
+json_t *publish_profiles_json(const struct publish_profiles *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; p->made && i < p->profiles.count; i++) {
+		const struct prefetch_summary *s = &p->summaries[i];
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "name", p->profiles.list[i]->name, "objects",
+						      (json_int_t)s->objects, "stored_bytes", (json_int_t)s->stored_bytes, "left_out",
+						      (json_int_t)s->left_out, "lines", (json_int_t)s->lines, "missing", (json_int_t)s->missing));
+	}
+	return list;
+}
+
 void publish_profiles_done(struct publish_profiles *p)
 {
 	profiles_done(&p->profiles);

@@ -9,6 +9,8 @@
 #include "fetchfs/publish/ingest.h"
 #include "fetchfs/publish/prefetch.h"
 
+#include <jansson.h>
+
 struct publish_profiles {
 	const char *given[MANIFEST_MAX_PROFILES], *dropped[MANIFEST_MAX_PROFILES];	/* [NAME=]FILE; NAME */
 	size_t given_count, dropped_count;
@@ -36,6 +38,7 @@ bool publish_profiles_equal(const struct manifest *a, const struct manifest *b);
 
 /* Tells what became of each profile. */
 void publish_profiles_report(const struct publish_profiles *p);
+json_t *publish_profiles_json(const struct publish_profiles *p);
 
 void publish_profiles_done(struct publish_profiles *p);
 

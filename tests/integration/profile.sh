@@ -36,7 +36,7 @@ new_repository() {
 	name=$1
 	shift
 	fetchfs init -n test -k "$T/key" "$T/$name"
-	fetchfs publish -q -k "$T/key" "$@" "$T/$name" "$T/tree"
+	fetchfs publish -q -l 1 -k "$T/key" "$@" "$T/$name" "$T/tree"
 }
 
 # mount_here REPOSITORY-URL CACHE ARGUMENT...: at $T/mnt, until fetchfs umount
@@ -153,7 +153,14 @@ cmp "$T/tree/few/file7" "$T/mnt/few/file7"
 done_by_then=$(mount_stat "$T/mnt" profile_objects)
 [ "$done_by_then" -le 6 ] || fail "$done_by_then objects came before the one that was waited for"
 fetchfs umount "$T/mnt"
+
+step "a server that goes away stops it, and nothing else"
+mount_here "$server_url/with" "$T/cache-gone-server"
+wait_for 10 test -n "$(find "$T/cache-gone-server/files" -type f)"
 stop_nginx
+faults() { [ "$(mount_stat "$T/mnt" faults)" -ge 1 ]; }
+wait_for 10 faults
+timeout 10 fetchfs umount "$T/mnt" || fail "it does not unmount while it is fetching ahead in vain"
 server_limit_rate=0
 wait_for 10 start_nginx
 
