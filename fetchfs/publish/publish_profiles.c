@@ -88,7 +88,7 @@ static errint_t store_profile(struct publish_profiles *p, size_t index, struct v
 		r = store_object(ingest, text, size, &ret->recording);
 	if (r < 0 || !ingest)
 		return r;
-	r = prefetch_make(v, profile, &list, &size, &p->summaries[index]);
+	r = profile_plan_make(v, profile, &list, &size, &p->summaries[index]);
 	return r < 0 ? r : store_object(ingest, list, size, &ret->list);
 }
 
@@ -151,7 +151,7 @@ void publish_profiles_report(const struct publish_profiles *p)
 	char size[16];
 
 	for (size_t i = 0; p->made && i < p->profiles.count; i++) {
-		const struct prefetch_summary *s = &p->summaries[i];
+		const struct profile_plan_summary *s = &p->summaries[i];
 		message_note("profile %s: %lu objects, %s; %lu of %lu lines name what the tree does not have; %lu packs are left out", p->profiles.list[i]->name,
 			     (unsigned long)s->objects, format_size(s->stored_bytes, size), (unsigned long)s->missing, (unsigned long)s->lines,
 			     (unsigned long)s->left_out);
@@ -163,7 +163,7 @@ json_t *publish_profiles_json(const struct publish_profiles *p)
 	json_t *list = json_array();
 
 	for (size_t i = 0; p->made && i < p->profiles.count; i++) {
-		const struct prefetch_summary *s = &p->summaries[i];
+		const struct profile_plan_summary *s = &p->summaries[i];
 		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "name", p->profiles.list[i]->name, "objects",
 						      (json_int_t)s->objects, "stored_bytes", (json_int_t)s->stored_bytes, "left_out",
 						      (json_int_t)s->left_out, "lines", (json_int_t)s->lines, "missing", (json_int_t)s->missing));

@@ -7,7 +7,7 @@
 #define SPORE_FETCHFS_PUBLISH_PUBLISH_PROFILES_H
 
 #include "fetchfs/publish/ingest.h"
-#include "fetchfs/publish/prefetch.h"
+#include "fetchfs/publish/profile_plan.h"
 
 #include <jansson.h>
 
@@ -15,7 +15,7 @@ struct publish_profiles {
 	const char *given[MANIFEST_MAX_PROFILES], *dropped[MANIFEST_MAX_PROFILES];	/* [NAME=]FILE; NAME */
 	size_t given_count, dropped_count;
 	struct profiles profiles;
-	struct prefetch_summary summaries[MANIFEST_MAX_PROFILES];	/* of the profiles, where lists were made */
+	struct profile_plan_summary summaries[MANIFEST_MAX_PROFILES];	/* of the profiles, where lists were made */
 	bool made;
 };
 

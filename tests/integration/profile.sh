@@ -46,7 +46,7 @@ mount_here() {
 	fetchfs mount -K "$T/key.pub" -c "$cache" "$@" "$url" "$T/mnt"
 	unmount_with_test "$T/mnt"
 }
-profiles_done() { [ "$(mount_stat "$T/mnt" profiles_done)" -ge "${1:-1}" ]; }
+profiles_done() { [ "$(mount_stat "$T/mnt" profiles_done)" -ge "$1" ]; }
 requests() { grep -c 'GET /with/' "$T/nginx/access.log" || :; }
 
 mkdir "$T/mnt"
@@ -87,7 +87,7 @@ fetchfs fsck -K "$T/key.pub" "$T/served/with" || fail "fsck finds fault"
 step "a cold mount with it: the same reads ask for nothing more"
 serve_nginx "$T/served"
 mount_here "$server_url/with" "$T/cache"
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 before=$(requests)
 workload "$T/mnt"
 [ "$(requests)" = "$before" ] || fail "the workload sent $(($(requests) - before)) requests: $(tail -n 3 "$T/nginx/access.log")"
@@ -99,7 +99,7 @@ fetchfs umount "$T/mnt"
 step "a warm one fetches nothing"
 before=$(requests)
 mount_here "$server_url/with" "$T/cache"
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 [ $(($(requests) - before)) -le 2 ] || fail "more than keyring and manifest was fetched: $(tail -n 5 "$T/nginx/access.log")"
 [ "$(mount_stat "$T/mnt" profile_present)" -ge 5 ] || fail "what is there was not seen"
 
@@ -108,7 +108,7 @@ kill -9 "$(mount_pid "$T/mnt")"
 fetchfs umount -l "$T/mnt" 2>/dev/null || umount -l "$T/mnt"
 before=$(requests)
 mount_here "$server_url/with" "$T/cache"
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 [ $(($(requests) - before)) -le 2 ] || fail "more than keyring and manifest was fetched: $(tail -n 5 "$T/nginx/access.log")"
 workload "$T/mnt"
 [ $(($(requests) - before)) -le 2 ] || fail "the workload sent requests"
@@ -117,13 +117,13 @@ fetchfs umount "$T/mnt"
 step "what was evicted is fetched again, and only that"
 rm "$T/cache/files"/*/"$(b2sum -l 256 "$T/tree/few/file3" | sed 's/ .*//; s/^/b2-/')"
 mount_here "$server_url/with" "$T/cache"
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 [ "$(mount_stat "$T/mnt" profile_objects)" = 1 ] || fail "$(mount_stat "$T/mnt" profile_objects) objects were fetched"
 fetchfs umount "$T/mnt"
 
 step "budgets"
 mount_here "$server_url/with" "$T/cache-budget" -o prefetch=2500K
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 bytes=$(mount_stat "$T/mnt" profile_bytes)
 if [ "$bytes" -gt 2560000 ] || [ "$bytes" -eq 0 ]; then fail "$bytes bytes were fetched ahead"; fi
 workload "$T/mnt"
@@ -136,7 +136,7 @@ for option in profile=none prefetch=0; do
 done
 start=$(date +%s%N)
 mount_here "$server_url/with" "$T/cache-rate" -o prefetch_rate=4M
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 took=$((($(date +%s%N) - start) / 1000000))
 bytes=$(mount_stat "$T/mnt" profile_bytes)
 [ $((took * 4195)) -ge $((bytes - 2200000)) ] || fail "$bytes bytes in $took ms are more than 4 MiB a second"
@@ -149,7 +149,7 @@ server_limit_rate=700k
 wait_for 10 start_nginx
 mount_here "$server_url/with" "$T/cache-slow"
 cmp "$T/tree/few/file7" "$T/mnt/few/file7"
-! profiles_done || fail "it was all fetched before anything could be read: the test shows nothing"
+! profiles_done 1 || fail "it was all fetched before anything could be read: the test shows nothing"
 done_by_then=$(mount_stat "$T/mnt" profile_objects)
 [ "$done_by_then" -le 6 ] || fail "$done_by_then objects came before the one that was waited for"
 fetchfs umount "$T/mnt"
@@ -200,7 +200,7 @@ expect_failure 66 "no profile 'second' to drop" fetchfs publish -q -k "$T/key" -
 step "a file that two profiles name lies with the first"
 new_repository two --profile "$T/recording" --profile "second=$T/second"
 mount_here "$T/two" "$T/cache-first" -o profile=second
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 [ "$(mount_stat "$T/mnt" profile_objects)" = 2 ] || fail "its own pack and the other's: $(mount_stat "$T/mnt" profile_objects) objects"
 fetchfs umount "$T/mnt"
 
@@ -215,7 +215,7 @@ fetchfs publish --json -q -k "$T/key" --repack "$T/plain" "$T/tree" >"$T/unchang
 grep -q '"changed": false' "$T/unchanged" || fail "the same again made a new revision"
 fetchfs fsck -K "$T/key.pub" "$T/plain" || fail "fsck finds fault"
 mount_here "$T/plain" "$T/cache-repack"
-wait_for 30 profiles_done
+wait_for 30 profiles_done 1
 workload "$T/mnt"
 diff -r "$T/tree/few" "$T/mnt/few" || fail "the tree came back wrong"
 fetchfs umount "$T/mnt"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a profile to a list; see prefetch.h. Objects are collected in the order in which they are first wanted, wants in the order of the profile; in the end each
+ * From a profile to a list; see profile_plan.h. Objects are collected in the order in which they are first wanted, wants in the order of the profile; in the end each
  * object's wants are put together.
  */
-#include "fetchfs/publish/prefetch.h"
+#include "fetchfs/publish/profile_plan.h"
 #include "fetchfs/format/profile_list.h"
 
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ struct maker {
 	struct wanted_object **objects;
 	struct wanted_piece **pieces;
 	size_t object_count, piece_count;
-	struct prefetch_summary *summary;
+	struct profile_plan_summary *summary;
 };
 
 static bool object_equal(const void *value, const void *key)
@@ -168,7 +168,7 @@ static errint_t want_line(struct maker *m, const struct profile_entry *e)
 
 static bool is_worth_it(const struct wanted_object *w)
 {
-	return w->o.kind != CATALOG_OBJECT_PACK || w->bytes >= w->o.size / PREFETCH_LEAST_SHARE;
+	return w->o.kind != CATALOG_OBJECT_PACK || w->bytes >= w->o.size / PROFILE_PLAN_LEAST_SHARE;
 }
 
 static errint_t write_list(struct maker *m, void **ret, size_t *ret_size)
@@ -200,12 +200,12 @@ static errint_t write_list(struct maker *m, void **ret, size_t *ret_size)
 	return profile_list_make(objects, count, wants, place, ret, ret_size);
 }
 
-errint_t prefetch_make(struct view *v, const struct profile *p, void **ret, size_t *ret_size, struct prefetch_summary *ret_summary)
+errint_t profile_plan_make(struct view *v, const struct profile *p, void **ret, size_t *ret_size, struct profile_plan_summary *ret_summary)
 {
 	struct maker m = { .view = v, .arena.max = SIZE_MAX, .summary = ret_summary };
 	errint_t r = 0;
 
-	*ret_summary = (struct prefetch_summary){ .lines = 0 };
+	*ret_summary = (struct profile_plan_summary){ .lines = 0 };
 	for (uint32_t i = 0; r == 0 && i < p->count; i++)
 		r = want_line(&m, &p->entries[i]);
 	if (r == 0)
