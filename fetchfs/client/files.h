@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open files: from a place in the snapshot to bytes. A file of one piece is brought into the cache whole before its open is answered; a larger one is
- * filled as it is read, with read-ahead. Knows extents, the cache and the store; must not know FUSE. Any number of threads.
+ * Open files: from a place in the snapshot to bytes. A file of one piece is a stretch of a pack, which is brought into the cache before the open is answered; a
+ * larger one is filled as it is read, with read-ahead. Knows extents, the cache and the store; must not know FUSE. Any number of threads.
  */
 #ifndef SPORE_FETCHFS_CLIENT_FILES_H
 #define SPORE_FETCHFS_CLIENT_FILES_H
@@ -13,7 +13,8 @@ struct file_parts;
 
 struct file {
 	uint64_t ino, size;
-	int fd;				/* the content; -1: only in parts, and those in memory */
+	int fd;				/* what holds the content; -1: only in parts, and those in memory */
+	uint64_t base;			/* where the content begins in it */
 	struct file_parts *parts;	/* NULL: all of it is there, read fd */
 
 	/* For whoever answers opens: by lock. */
@@ -24,10 +25,12 @@ struct file {
 	/* The table's own. */
 	struct file *next;
 	unsigned refs;
-	struct digest key;
+	struct digest key;		/* of what is pinned in the cache */
 };
 
 errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct files **ret);
+/* For a reader who opens a file for each read: the ones used last stay ready. */
+void files_keep_ready(struct files *f);
 void files_free(struct files *f);
 
 /* Who waits for an open. waiter.process may be set. */
@@ -47,8 +50,8 @@ void files_release(struct files *f, struct file *file);
 
 /* A large file (of several extents) that is to be filled before it is opened. */
 errint_t files_open_ahead(struct files *f, const struct place *place, struct file **ret);
-/* Whether a piece of a file is in the cache, as far as that can be told without a look at its bytes. file: of files_open_ahead; NULL for one of one piece. */
-bool files_have(struct files *f, const struct place *place, struct file *file, uint32_t extent);
+/* Whether it has an extent already, as far as that can be told without a look at the bytes. */
+bool files_has_extent(const struct file *file, uint32_t extent);
 /* Stores an extent of a large file that has been fetched; object: the bytes of what holds it. */
 void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);
 

@@ -35,12 +35,15 @@ struct files {
 	struct store *store;
 	struct cache *cache;
 	struct stats *stats;
+	bool keep_ready;
 	struct files_shard shards[FILES_SHARDS];
 };
 
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here. -ENOMEM, -EIO. */
 errint_t files_parts_open(struct files *f, const struct place *place, struct file *file);
 void files_parts_free(struct file_parts *p);
+/* Nobody reads it now: what is only good for the next read goes. */
+void files_parts_rest(struct file_parts *p);
 errint_t files_parts_read(struct files *f, struct file_read *r);
 void files_parts_take(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);
 

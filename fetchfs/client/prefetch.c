@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Going through the lists of profiles; see prefetch.h. What is in the cache already is told by the pieces of files that an object is wanted for. */
+/* Going through the lists of profiles; see prefetch.h. */
 #include "fetchfs/client/prefetch.h"
 #include "common/io.h"
 #include "common/message.h"
@@ -44,79 +44,55 @@ static errint_t open_large(struct prefetch *p, const struct place *place)
 	return files_open_ahead(p->config.files, place, &p->large);
 }
 
-/* What is known of an object that is missing. */
-struct missing {
-	uint32_t extent;		/* of the large file: a chunk's */
-	struct digest content;		/* a pack's that is missing; zero where that is not known */
-};
-
-/* The piece that a want names, as the catalogs have it. -EAGAIN: its catalog is not here; -EBADMSG: they have it otherwise. */
-static errint_t find_want(struct prefetch *p, const struct profile_list_object *o, const struct profile_list_want *w, struct place *ret,
-			  struct digest *ret_content)
+/* The file that a chunk belongs to, as the catalogs have it. -EAGAIN: its catalog is not here; -EBADMSG: they have it otherwise. */
+static errint_t find_file(struct prefetch *p, const struct profile_list_object *o, struct place *ret)
 {
 	struct catalog_extent e;
 	struct catalog_object co;
-	errint_t r = snapshot_find(p->config.snapshot, w->inode, ret);
+	errint_t r = snapshot_find(p->config.snapshot, o->inode, ret);
 
 	if (r < 0)
 		return r == -EAGAIN ? r : -EBADMSG;
-	if (!S_ISREG(ret->inode.mode) || catalog_extent(&ret->tree->c, &ret->inode, w->extent, &e) < 0 || e.object == CATALOG_NONE ||
+	if (!S_ISREG(ret->inode.mode) || catalog_extent(&ret->tree->c, &ret->inode, o->extent, &e) < 0 || e.object == CATALOG_NONE ||
 	    catalog_object(&ret->tree->c, e.object, &co) < 0 || !digest_equal(&co.digest, &o->digest))
 		return -EBADMSG;
-	*ret_content = e.digest;
-	return ret->inode.count > 1 ? open_large(p, ret) : 0;
-}
-
-/* 0: nothing is missing of it; -ENOENT: something is; others: it is to be passed over. */
-static errint_t look_at_pack(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct missing *ret)
-{
-	for (uint32_t i = 0; i < o->wants; i++) {
-		struct profile_list_want w;
-		struct place place;
-		errint_t r;
-		profile_list_want(l, o->first + i, &w);
-		r = find_want(p, o, &w, &place, &ret->content);
-		/* Without the catalog nothing of it can have been read here. */
-		if (r == -EAGAIN)
-			return -ENOENT;
-		if (r < 0)
-			return r;
-		if (!files_have(p->config.files, &place, place.inode.count > 1 ? p->large : NULL, w.extent))
-			return -ENOENT;
-	}
 	return 0;
 }
 
-/* As above, and the large file is open when it is -ENOENT; a file of one chunk has no parts. */
-static errint_t look_at_chunk(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct missing *ret)
+/* 0: it is here; -ENOENT: it is not, and the large file is open (a file of one chunk has no parts); others: it is to be passed over. */
+static errint_t look_at_chunk(struct prefetch *p, const struct profile_list_object *o)
 {
-	struct profile_list_want w;
 	struct place place;
-	errint_t r;
+	errint_t r = find_file(p, o, &place);
 
-	profile_list_want(l, o->first, &w);
-	r = find_want(p, o, &w, &place, &ret->content);
 	if (r == -EAGAIN) {
 		/* Its catalog stands before it in the list, and may be under way. */
 		r = prefetch_wait_all(p);
 		if (r == 0)
-			r = find_want(p, o, &w, &place, &ret->content);
+			r = find_file(p, o, &place);
 	}
 	if (r < 0)
 		return r;
-	ret->extent = w.extent;
-	if (place.inode.count == 1)
+	if (place.inode.count == 1) {
 		forget_large(p);
-	return files_have(p->config.files, &place, place.inode.count > 1 ? p->large : NULL, w.extent) ? 0 : -ENOENT;
+		return cache_may_have(p->config.cache, &o->digest) ? 0 : -ENOENT;
+	}
+	r = open_large(p, &place);
+	if (r < 0)
+		return r;
+	return files_has_extent(p->large, o->extent) ? 0 : -ENOENT;
 }
 
-static errint_t look_at(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct missing *ret)
+static errint_t look_at(struct prefetch *p, const struct profile_list_object *o)
 {
-	if (o->kind == CATALOG_OBJECT_PACK)
-		return look_at_pack(p, l, o, ret);
-	if (o->kind == CATALOG_OBJECT_CHUNK)
-		return look_at_chunk(p, l, o, ret);
-	return cache_has_catalog(p->config.cache, &o->digest) ? 0 : -ENOENT;
+	switch (o->kind) {
+	case CATALOG_OBJECT_PACK:
+		return cache_may_have(p->config.cache, &o->digest) ? 0 : -ENOENT;
+	case CATALOG_OBJECT_CHUNK:
+		return look_at_chunk(p, o);
+	default:
+		return cache_has_catalog(p->config.cache, &o->digest) ? 0 : -ENOENT;
+	}
 }
 
 struct tally {
@@ -132,13 +108,12 @@ static errint_t note_present(struct prefetch *p, struct tally *tally)
 	return 0;
 }
 
-static errint_t take_object(struct prefetch *p, const struct profile_list *l, const struct profile_list_object *o, struct tally *tally)
+static errint_t take_object(struct prefetch *p, const struct profile_list_object *o, struct tally *tally)
 {
 	struct store_object wanted = { .digest = o->digest, .stored_size = o->stored_size, .size = o->size,
 				       .is_pack = o->kind == CATALOG_OBJECT_PACK };
 	struct file *file = NULL;
-	struct missing missing = { .extent = 0 };
-	errint_t r = look_at(p, l, o, &missing);
+	errint_t r = look_at(p, o);
 
 	if (r != -ENOENT) {
 		if (r == 0)
@@ -153,7 +128,7 @@ static errint_t take_object(struct prefetch *p, const struct profile_list *l, co
 	r = prefetch_wait_turn(p, o->stored_size);
 	/* Whoever reads may have been faster. */
 	if (r == 0)
-		r = look_at(p, l, o, &missing) == -ENOENT ? 0 : -EALREADY;
+		r = look_at(p, o) == -ENOENT ? 0 : -EALREADY;
 	if (r < 0)
 		return r == -EALREADY ? note_present(p, tally) : r;
 	p->budget_left -= o->stored_size;
@@ -163,7 +138,7 @@ static errint_t take_object(struct prefetch *p, const struct profile_list *l, co
 		file = p->large;
 		files_hold(p->config.files, file);
 	}
-	prefetch_launch(p, &wanted, o->kind, file, missing.extent, &missing.content);
+	prefetch_launch(p, &wanted, o->kind, file, o->extent);
 	return 0;
 }
 
@@ -213,11 +188,11 @@ static void tell(struct prefetch *p, const char *name, errint_t r, const struct 
 
 static errint_t stream_list(struct prefetch *p, const struct profile_list *l, struct tally *tally)
 {
-	struct profile_list_object o = { .first = 0 };
+	struct profile_list_object o;
 	errint_t r = 0;
 
-	for (uint32_t i = 0; r == 0 && profile_list_next(l, i, &o); i++)
-		r = take_object(p, l, &o, tally);
+	for (uint32_t i = 0; r == 0 && profile_list_get(l, i, &o); i++)
+		r = take_object(p, &o, tally);
 	forget_large(p);
 	if (r == 0 || r == -ENOSPC)
 		r = prefetch_wait_all(p);

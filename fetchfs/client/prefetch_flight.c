@@ -50,7 +50,7 @@ static void keep_catalog(struct prefetch *p, const struct store_object *o, const
 		cache_unmap(mapped, size);
 }
 
-/* A pack's contents go into the cache without us. */
+/* Packs go into the cache without us. */
 static void keep(struct prefetch *p, struct prefetch_flight *f, const void *data, size_t size)
 {
 	if (f->kind == PROFILE_LIST_CATALOG)
@@ -98,8 +98,7 @@ static void launch(struct prefetch *p, struct prefetch_flight *f)
 
 	f->state = FLIGHT_UNDER_WAY;
 	f->waiter = (struct store_waiter){ .ready = arrived, .background = true };
-	if (f->kind == CATALOG_OBJECT_PACK)
-		f->waiter.content = &f->content;
+
 	pthread_mutex_unlock(&p->lock);
 	/* Somebody else may have had it fetched since it was looked for. */
 	if (store_fetch(p->config.store, &f->object, &f->waiter) == -EALREADY)
@@ -186,13 +185,13 @@ errint_t prefetch_wait_turn(struct prefetch *p, uint64_t bytes)
 	return r;
 }
 
-void prefetch_launch(struct prefetch *p, const struct store_object *o, uint32_t kind, struct file *file, uint32_t extent, const struct digest *content)
+void prefetch_launch(struct prefetch *p, const struct store_object *o, uint32_t kind, struct file *file, uint32_t extent)
 {
 	struct prefetch_flight *f;
 
 	pthread_mutex_lock(&p->lock);
 	f = find_flight(p, FLIGHT_FREE);
-	*f = (struct prefetch_flight){ .prefetch = p, .object = *o, .kind = kind, .file = file, .extent = extent, .content = *content };
+	*f = (struct prefetch_flight){ .prefetch = p, .object = *o, .kind = kind, .file = file, .extent = extent };
 	p->under_way++;
 	p->bytes_under_way += o->stored_size;
 	launch(p, f);

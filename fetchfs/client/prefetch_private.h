@@ -16,7 +16,6 @@ struct prefetch_flight {
 	struct prefetch *prefetch;
 	enum { FLIGHT_FREE, FLIGHT_UNDER_WAY, FLIGHT_FAILED, FLIGHT_DELAYED } state;
 	struct store_object object;
-	struct digest content;		/* what is missing of a pack */
 	uint32_t kind;			/* as in the list */
 	struct file *file;		/* held: whose chunk it is; NULL: it is no chunk, or a file's only one */
 	uint32_t extent;
@@ -45,8 +44,8 @@ struct prefetch {
 
 /* Waits until one more of so many bytes may be asked for. -ECANCELED: the end; -EIO: too much has failed. */
 errint_t prefetch_wait_turn(struct prefetch *p, uint64_t bytes);
-/* After it. file (may be NULL) is held from now on. content: of a pack, so that it is not fetched where that has come meanwhile. */
-void prefetch_launch(struct prefetch *p, const struct store_object *o, uint32_t kind, struct file *file, uint32_t extent, const struct digest *content);
+/* After it. file (may be NULL) is held from now on. */
+void prefetch_launch(struct prefetch *p, const struct store_object *o, uint32_t kind, struct file *file, uint32_t extent);
 /* Waits until nothing is under way. */
 errint_t prefetch_wait_all(struct prefetch *p);
 /* An object, waited for. A copy (free). */

@@ -140,15 +140,18 @@ void record_open(struct record *r, uint64_t ino, uint64_t size)
 		note(r, ino, RECORD_WHOLE);
 }
 
-void record_read(struct record *r, uint64_t ino, uint64_t file_size, uint64_t offset, size_t size)
+void record_read(struct record *r, uint64_t ino, uint64_t file_size, int64_t offset, size_t size)
 {
-	if (!is_active(r) || size == 0)
+	uint64_t at = (uint64_t)offset;
+
+	if (!is_active(r) || size == 0 || offset < 0 || at >= file_size)
 		return;
+	size = (size_t)MIN((uint64_t)size, file_size - at);
 	if (file_size <= CHUNK_SIZE) {
 		note(r, ino, RECORD_WHOLE);
 		return;
 	}
-	for (uint64_t part = offset / CHUNK_SIZE; part <= (offset + size - 1) / CHUNK_SIZE && part < RECORD_DIRECTORY; part++)
+	for (uint64_t part = at / CHUNK_SIZE; part <= (at + size - 1) / CHUNK_SIZE && part < RECORD_DIRECTORY; part++)
 		note(r, ino, (uint32_t)part);
 }
 

@@ -26,7 +26,7 @@ errint_t record_stop(struct record *r);
 
 /* What has happened. r may be NULL. Cheap where nothing is recorded, or nothing new. */
 void record_open(struct record *r, uint64_t ino, uint64_t size);
-void record_read(struct record *r, uint64_t ino, uint64_t file_size, uint64_t offset, size_t size);
+void record_read(struct record *r, uint64_t ino, uint64_t file_size, int64_t offset, size_t size);
 void record_directory(struct record *r, uint64_t ino);
 /* The reads of a file of this size are wanted, not its opens. */
 bool record_wants_reads(struct record *r, uint64_t size);

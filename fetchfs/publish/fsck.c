@@ -261,11 +261,11 @@ static errint_t get_profile_part(struct fsck *f, const struct manifest_root *par
 /* What the list names is there; what the tree names too has been looked at. */
 static errint_t check_list(struct fsck *f, const struct manifest_profile *p, const void *data)
 {
-	struct profile_list_object o = { .first = 0 };
+	struct profile_list_object o;
 	struct profile_list l;
 	errint_t r = profile_list_open(data, p->list.size, &l);
 
-	for (uint32_t i = 0; r == 0 && profile_list_next(&l, i, &o); i++) {
+	for (uint32_t i = 0; r == 0 && profile_list_get(&l, i, &o); i++) {
 		struct catalog_object object = { .digest = o.digest, .stored_size = o.stored_size, .size = o.size, .kind = o.kind };
 		if (o.kind == PROFILE_LIST_CATALOG && table_find(&f->catalogs, le64_get(o.digest.bytes), &o.digest, digest_key_equal))
 			continue;

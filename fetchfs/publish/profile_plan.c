@@ -1,31 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * From a profile to a list; see profile_plan.h. Objects are collected in the order in which they are first wanted, wants in the order of the profile; in the end each
- * object's wants are put together.
- */
+/* From a profile to a list; see profile_plan.h. Objects are collected in the order in which they are first wanted. */
 #include "fetchfs/publish/profile_plan.h"
 #include "fetchfs/format/profile_list.h"
 
 #include <sys/stat.h>
 
 struct wanted_object {
-	struct profile_list_object o;	/* wants: how many so far */
+	struct profile_list_object o;
 	uint64_t bytes;			/* wanted of it */
-	uint32_t place;			/* where its next want goes; UINT32_MAX: it is left out */
 };
 
-struct wanted_piece {
-	struct profile_list_want want;
-	uint32_t object;
+/* A piece of a file that has been counted. */
+struct piece {
+	uint64_t inode;
+	uint32_t extent;
 };
 
 struct maker {
 	struct view *view;
-	struct arena arena;		/* the objects, which the table points to */
+	struct arena arena;		/* what the tables point to */
 	struct table object_table, piece_table;
 	struct wanted_object **objects;
-	struct wanted_piece **pieces;
-	size_t object_count, piece_count;
+	size_t count;
 	struct profile_plan_summary *summary;
 };
 
@@ -36,12 +32,12 @@ static bool object_equal(const void *value, const void *key)
 
 static bool piece_equal(const void *value, const void *key)
 {
-	const struct profile_list_want *a = &((const struct wanted_piece *)value)->want, *b = key;
+	const struct piece *a = value, *b = key;
 
 	return a->inode == b->inode && a->extent == b->extent;
 }
 
-static errint_t get_object(struct maker *m, const struct profile_list_object *o, uint32_t *ret)
+static errint_t get_object(struct maker *m, const struct profile_list_object *o, struct wanted_object **ret)
 {
 	uint64_t hash = le64_get(o->digest.bytes);
 	struct wanted_object *w = table_find(&m->object_table, hash, &o->digest, object_equal);
@@ -49,15 +45,14 @@ static errint_t get_object(struct maker *m, const struct profile_list_object *o,
 
 	if (!w) {
 		w = arena_alloc(&m->arena, sizeof(*w));
-		list = w ? arena_grow(&m->arena, m->objects, m->object_count, sizeof(w)) : NULL;
+		list = w ? arena_grow(&m->arena, m->objects, m->count, sizeof(w)) : NULL;
 		if (!list || table_add(&m->object_table, hash, w) < 0)
 			return -ENOMEM;
 		m->objects = list;
 		w->o = *o;
-		w->place = (uint32_t)m->object_count;
-		m->objects[m->object_count++] = w;
+		m->objects[m->count++] = w;
 	}
-	*ret = w->place;
+	*ret = w;
 	return 0;
 }
 
@@ -65,7 +60,7 @@ static errint_t get_object(struct maker *m, const struct profile_list_object *o,
 static errint_t want_catalogs(struct maker *m, const struct view_catalog *c)
 {
 	struct catalog_nested n;
-	uint32_t index;
+	struct wanted_object *w;
 	errint_t r;
 
 	if (!c->parent)
@@ -76,42 +71,49 @@ static errint_t want_catalogs(struct maker *m, const struct view_catalog *c)
 	if (r < 0)
 		return r;
 	return get_object(m, &(struct profile_list_object){ .digest = n.digest, .stored_size = n.stored_size, .size = n.size,
-							     .kind = PROFILE_LIST_CATALOG }, &index);
+							     .kind = PROFILE_LIST_CATALOG }, &w);
+}
+
+/* Notes the piece; *ret_new: it was not there. A file may have several names, and a profile a line twice. */
+static errint_t note_piece(struct maker *m, const struct piece *p, bool *ret_new)
+{
+	uint64_t hash = table_hash(&p->inode, sizeof(p->inode), p->extent);
+	struct piece *kept;
+
+	*ret_new = !table_find(&m->piece_table, hash, p, piece_equal);
+	if (!*ret_new)
+		return 0;
+	kept = arena_alloc(&m->arena, sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+	*kept = *p;
+	return table_add(&m->piece_table, hash, kept);
 }
 
 static errint_t want_piece(struct maker *m, const struct view_place *file, uint32_t extent, const struct catalog_extent *e)
 {
-	struct profile_list_want want = { .inode = file->number, .extent = extent };
-	uint64_t hash = table_hash(&want.inode, sizeof(want.inode), extent);
+	struct piece piece = { .inode = file->number, .extent = extent };
+	struct profile_list_object listed;
 	struct catalog_object o;
-	struct wanted_piece *piece;
-	struct wanted_object *object;
-	void *list;
-	uint32_t index;
-	errint_t r;
+	struct wanted_object *w;
+	bool is_new;
+	errint_t r = note_piece(m, &piece, &is_new);
 
-	if (table_find(&m->piece_table, hash, &want, piece_equal))
-		return 0;
+	if (r < 0 || !is_new)
+		return r;
 	r = catalog_object(&file->catalog->c, e->object, &o);
-	if (r == 0)
-		r = get_object(m, &(struct profile_list_object){ .digest = o.digest, .stored_size = o.stored_size, .size = o.size, .kind = o.kind },
-			       &index);
 	if (r < 0)
 		return r;
-	object = m->objects[index];
+	listed = (struct profile_list_object){ .digest = o.digest, .stored_size = o.stored_size, .size = o.size, .kind = o.kind };
 	/* A chunk that is the same in several files is fetched for the first of them. */
-	if (o.kind == CATALOG_OBJECT_CHUNK && object->o.wants > 0)
-		return 0;
-	piece = arena_alloc(&m->arena, sizeof(*piece));
-	list = piece ? arena_grow(&m->arena, m->pieces, m->piece_count, sizeof(piece)) : NULL;
-	if (!list || table_add(&m->piece_table, hash, piece) < 0)
-		return -ENOMEM;
-	m->pieces = list;
-	*piece = (struct wanted_piece){ .want = want, .object = index };
-	m->pieces[m->piece_count++] = piece;
-	object->o.wants++;
-	object->bytes += e->length;
-	return 0;
+	if (o.kind == CATALOG_OBJECT_CHUNK) {
+		listed.inode = piece.inode;
+		listed.extent = extent;
+	}
+	r = get_object(m, &listed, &w);
+	if (r == 0)
+		w->bytes += e->length;
+	return r;
 }
 
 static errint_t want_file(struct maker *m, const struct view_place *file, const struct profile_entry *e)
@@ -173,31 +175,20 @@ static bool is_worth_it(const struct wanted_object *w)
 
 static errint_t write_list(struct maker *m, void **ret, size_t *ret_size)
 {
-	_cleanup_free_ struct profile_list_object *objects = calloc(m->object_count + 1, sizeof(*objects));
-	_cleanup_free_ struct profile_list_want *wants = calloc(m->piece_count + 1, sizeof(*wants));
-	uint32_t count = 0, place = 0;
+	_cleanup_free_ struct profile_list_object *objects = calloc(m->count + 1, sizeof(*objects));
 
-	if (!objects || !wants)
+	if (!objects)
 		return -ENOMEM;
-	for (size_t i = 0; i < m->object_count; i++) {
-		struct wanted_object *w = m->objects[i];
-		w->place = UINT32_MAX;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct wanted_object *w = m->objects[i];
 		if (!is_worth_it(w)) {
 			m->summary->left_out++;
 			continue;
 		}
-		objects[count++] = w->o;
-		w->place = place;
-		place += w->o.wants;
+		objects[m->summary->objects++] = w->o;
 		m->summary->stored_bytes += w->o.stored_size;
 	}
-	for (size_t i = 0; i < m->piece_count; i++) {
-		struct wanted_object *w = m->objects[m->pieces[i]->object];
-		if (w->place != UINT32_MAX)
-			wants[w->place++] = m->pieces[i]->want;
-	}
-	m->summary->objects = count;
-	return profile_list_make(objects, count, wants, place, ret, ret_size);
+	return profile_list_make(objects, m->summary->objects, ret, ret_size);
 }
 
 errint_t profile_plan_make(struct view *v, const struct profile *p, void **ret, size_t *ret_size, struct profile_plan_summary *ret_summary)
@@ -211,8 +202,8 @@ errint_t profile_plan_make(struct view *v, const struct profile *p, void **ret, 
 	if (r == 0)
 		r = write_list(&m, ret, ret_size);
 	if (r == -EFBIG)
-		trouble_set(v->trouble, r, EXIT_DATA, "profile '%s' names more than a list can hold (%d objects, %d pieces of files)", p->name,
-			    PROFILE_LIST_MAX_OBJECTS, PROFILE_LIST_MAX_WANTS);
+		trouble_set(v->trouble, r, EXIT_DATA, "profile '%s' names more than a list can hold (%d objects)", p->name,
+			    PROFILE_LIST_MAX_OBJECTS);
 	table_done(&m.object_table);
 	table_done(&m.piece_table);
 	arena_done(&m.arena);

@@ -137,7 +137,7 @@ static errint_t count_catalog(void *context, const struct view_catalog *v)
 static errint_t count_profile(struct stat_verb *s, const struct manifest_profile *p, struct profile_figures *ret)
 {
 	struct view *v = &s->viewer.view;
-	struct profile_list_object o = { .first = 0 };
+	struct profile_list_object o;
 	_cleanup_free_ void *data = NULL;
 	struct profile_list l;
 	errint_t r = reader_get_object(v->reader, &p->list.digest, p->list.stored_size, p->list.size, &data, v->trouble);
@@ -147,8 +147,8 @@ static errint_t count_profile(struct stat_verb *s, const struct manifest_profile
 	r = profile_list_open(data, p->list.size, &l);
 	if (r < 0)
 		return trouble_set(v->trouble, r, EXIT_DATA, "the list of profile '%s' is malformed, or of a newer version", p->name);
-	ret->objects = l.objects;
-	for (uint32_t i = 0; profile_list_next(&l, i, &o); i++)
+	ret->objects = l.count;
+	for (uint32_t i = 0; profile_list_get(&l, i, &o); i++)
 		ret->stored_bytes += o.stored_size;
 	return 0;
 }

@@ -196,20 +196,17 @@ static void test_ranks(void **state)
 	profiles_done(&p);
 }
 
-#define LIST_SIZE (PROFILE_LIST_HEADER_SIZE + 3 * PROFILE_LIST_OBJECT_SIZE + 3 * PROFILE_LIST_WANT_SIZE)
-
 static uint8_t *make_list(size_t *ret_size)
 {
 	static const struct profile_list_object objects[] = {
 		{ .digest = { .bytes = { 1 } }, .stored_size = 10, .size = 100, .kind = PROFILE_LIST_CATALOG },
-		{ .digest = { .bytes = { 2 } }, .stored_size = 20, .size = 200, .kind = CATALOG_OBJECT_PACK, .wants = 2 },
-		{ .digest = { .bytes = { 3 } }, .stored_size = 30, .size = 300, .kind = CATALOG_OBJECT_CHUNK, .wants = 1 },
+		{ .digest = { .bytes = { 2 } }, .stored_size = 20, .size = 200, .kind = CATALOG_OBJECT_PACK },
+		{ .digest = { .bytes = { 3 } }, .stored_size = 30, .size = 300, .kind = CATALOG_OBJECT_CHUNK, .extent = 5, .inode = 7 },
 	};
-	static const struct profile_list_want wants[] = { { 7, 0 }, { 8, 1 }, { UINT64_MAX, 2 } };
 	void *data;
 
-	assert_int_equal(profile_list_make(objects, 3, wants, 3, &data, ret_size), 0);
-	assert_int_equal(*ret_size, LIST_SIZE);
+	assert_int_equal(profile_list_make(objects, 3, &data, ret_size), 0);
+	assert_int_equal(*ret_size, PROFILE_LIST_HEADER_SIZE + 3 * PROFILE_LIST_OBJECT_SIZE);
 	return data;
 }
 
@@ -217,39 +214,36 @@ static void test_list(void **state)
 {
 	size_t size;
 	_cleanup_free_ uint8_t *data = make_list(&size);
-	struct profile_list_object o = { .first = 0 };
-	struct profile_list_want w;
+	struct profile_list_object o;
 	struct profile_list l;
 
 	(void)state;
 	assert_int_equal(profile_list_open(data, size, &l), 0);
 	assert_true(hexdump_matches("docs/format-profile.md", "list", data, size));
-	assert_int_equal(l.objects, 3);
-	assert_true(profile_list_next(&l, 0, &o));
+	assert_int_equal(l.count, 3);
+	assert_true(profile_list_get(&l, 0, &o));
 	assert_int_equal(o.kind, PROFILE_LIST_CATALOG);
-	assert_true(profile_list_next(&l, 1, &o));
-	assert_int_equal(o.first, 0);
-	assert_int_equal(o.wants, 2);
-	assert_true(profile_list_next(&l, 2, &o));
-	assert_int_equal(o.first, 2);
+	assert_true(profile_list_get(&l, 2, &o));
 	assert_int_equal(o.stored_size, 30);
+	assert_int_equal(o.size, 300);
 	assert_int_equal(o.digest.bytes[0], 3);
-	profile_list_want(&l, o.first, &w);
-	assert_true(w.inode == UINT64_MAX && w.extent == 2);
-	assert_false(profile_list_next(&l, 3, &o));
+	assert_int_equal(o.extent, 5);
+	assert_int_equal(o.inode, 7);
+	assert_false(profile_list_get(&l, 3, &o));
 }
 
 static void test_list_refused(void **state)
 {
+	enum { CATALOG = 32, PACK = CATALOG + 56, CHUNK = PACK + 56 };
 	static const struct {
 		size_t at;
 		uint32_t value;
 		errint_t error;
 	} cases[] = {
 		{ 0, 0, -EBADMSG }, { 8, 0, -EBADMSG }, { 8, 2, -EPROTONOSUPPORT }, { 12, 2, -EBADMSG }, { 12, UINT32_MAX, -EBADMSG },
-		{ 16, 2, -EBADMSG }, { 20, 1, -EBADMSG }, { 28, 1, -EBADMSG },
-		{ 32 + 32, 0, -EBADMSG }, { 32 + 36, 0, -EBADMSG }, { 32 + 36, UINT32_MAX, -EBADMSG }, { 32 + 40, 0, -EBADMSG }, { 32 + 40, 4, -EBADMSG },
-		{ 32 + 44, 1, -EBADMSG }, { 32 + 48 + 44, 0, -EBADMSG }, { 32 + 48 + 44, 1, -EBADMSG }, { 32 + 96 + 44, 2, -EBADMSG },
+		{ 16, 1, -EBADMSG }, { 28, 1, -EBADMSG }, { CATALOG + 32, 0, -EBADMSG }, { CATALOG + 32, UINT32_MAX, -EBADMSG },
+		{ CATALOG + 36, 0, -EBADMSG }, { CATALOG + 36, UINT32_MAX, -EBADMSG }, { CATALOG + 40, 0, -EBADMSG }, { CATALOG + 40, 4, -EBADMSG },
+		{ CATALOG + 44, 1, -EBADMSG }, { CATALOG + 52, 1, -EBADMSG }, { PACK + 48, 1, -EBADMSG }, { CHUNK + 48, 0, -EBADMSG },
 	};
 	size_t size;
 	_cleanup_free_ uint8_t *good = make_list(&size), *copy = malloc(size + 1);
