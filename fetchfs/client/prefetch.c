@@ -189,7 +189,7 @@ static void tell(struct prefetch *p, const char *name, errint_t r, const struct 
 static errint_t stream_list(struct prefetch *p, const struct profile_list *l, struct tally *tally)
 {
 	struct profile_list_object o;
-	errint_t r = 0;
+	errint_t r = prefetch_expect(p, l);
 
 	for (uint32_t i = 0; r == 0 && profile_list_get(l, i, &o); i++)
 		r = take_object(p, &o, tally);
@@ -294,5 +294,6 @@ void prefetch_free(struct prefetch *p)
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->changed);
 	free(p->profiles);
+	free(p->listed);
 	free(p);
 }

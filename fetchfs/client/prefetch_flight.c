@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Having objects fetched, in the background, side by side; see prefetch_private.h. As many as half a second brings, by what came so far, so that
- * whoever waits for something else has little before it: two at least, and one while somebody does.
+ * whoever waits for something else has little before it: two at least, and one while somebody does. Nothing is known at the start: then it is six, since over a
+ * distance the first bytes take longest.
  */
 #include "fetchfs/client/prefetch_private.h"
 #include "fetchfs/client/clock.h"
 
 #define MIN_FLIGHTS 2
+#define FIRST_FLIGHTS 6
 #define MAX_ATTEMPTS 3
 #define MAX_FAILURES 3
 #define RETRY_FIRST (2 * NS_PER_SECOND)
@@ -18,7 +20,7 @@ static bool has_room(struct prefetch *p, bool demanded)
 {
 	int64_t elapsed = clock_now() - p->begun;
 
-	if (p->under_way < MIN_FLIGHTS)
+	if (p->under_way < (p->bytes_done ? MIN_FLIGHTS : FIRST_FLIGHTS))
 		return p->under_way == 0 || !demanded;
 	if (demanded || p->under_way == PREFETCH_MAX_FLIGHTS || elapsed <= 0)
 		return false;
@@ -155,6 +157,36 @@ static void wait_until(struct prefetch *p, int64_t then)
 		clock_cond_wait_until(&p->changed, &p->lock, then);
 }
 
+static int compare_listed(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+errint_t prefetch_expect(struct prefetch *p, const struct profile_list *l)
+{
+	struct profile_list_object o;
+
+	free(p->listed);
+	p->listed = calloc((size_t)l->count + 1, sizeof(*p->listed));
+	p->listed_count = p->listed ? l->count : 0;
+	for (uint32_t i = 0; i < p->listed_count && profile_list_get(l, i, &o); i++)
+		p->listed[i] = le64_get(o.digest.bytes);
+	if (p->listed)
+		qsort(p->listed, p->listed_count, sizeof(*p->listed), compare_listed);
+	return p->listed ? 0 : -ENOMEM;
+}
+
+/* Who reads faster than we fetch wants what we would fetch next: no reason to hold back. */
+static bool is_listed(void *context, const struct digest *d)
+{
+	const struct prefetch *p = context;
+	uint64_t key = le64_get(d->bytes);
+
+	return bsearch(&key, p->listed, p->listed_count, sizeof(*p->listed), compare_listed);
+}
+
 errint_t prefetch_wait_turn(struct prefetch *p, uint64_t bytes)
 {
 	errint_t r = 0;
@@ -162,7 +194,7 @@ errint_t prefetch_wait_turn(struct prefetch *p, uint64_t bytes)
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		int64_t next = tend(p), now = clock_now();
-		bool demanded = store_is_demanded(p->config.store);
+		bool demanded = store_is_demanded(p->config.store, is_listed, p);
 		if (p->stop || p->failures >= MAX_FAILURES) {
 			r = p->stop ? -ECANCELED : -EIO;
 			break;

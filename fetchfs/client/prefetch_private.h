@@ -31,6 +31,8 @@ struct prefetch {
 	bool started;
 	uint64_t budget_left;
 	struct file *large;		/* the one whose chunks are being looked at; NULL: none */
+	uint64_t *listed;		/* what the list names, by the first bytes of its digests; sorted */
+	size_t listed_count;
 
 	pthread_mutex_t lock;		/* for all below */
 	pthread_cond_t changed;
@@ -42,6 +44,8 @@ struct prefetch {
 	int64_t next_start;		/* what the rate allows */
 };
 
+/* Before a list is gone through. -ENOMEM. */
+errint_t prefetch_expect(struct prefetch *p, const struct profile_list *l);
 /* Waits until one more of so many bytes may be asked for. -ECANCELED: the end; -EIO: too much has failed. */
 errint_t prefetch_wait_turn(struct prefetch *p, uint64_t bytes);
 /* After it. file (may be NULL) is held from now on. */

@@ -319,12 +319,14 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	return 0;
 }
 
-bool store_is_demanded(struct store *s)
+bool store_is_demanded(struct store *s, bool (*is_ours)(void *context, const struct digest *d), void *context)
 {
-	bool yes;
+	bool yes = false;
 
 	pthread_mutex_lock(&s->lock);
-	yes = s->demanded > 0;
+	for (unsigned i = 0; i < BUCKETS && !yes && s->demanded > 0; i++)
+		for (const struct wanted *w = s->buckets[i]; w && !yes; w = w->next)
+			yes = w->demanded && !is_ours(context, &w->object.digest);
 	pthread_mutex_unlock(&s->lock);
 	return yes;
 }
