@@ -70,7 +70,8 @@ publish_tree() {
 	tree=$(tail -n 1 "$work/log/tree")
 	[ -e $work/key.sec ] || $bin/fetchfs keygen $work/key
 	[ -e $work/repository/manifest ] || $bin/fetchfs init -n debian -k $work/key $work/repository
-	$bin/fetchfs publish -k $work/key --profile images/debian-boot.profile $work/repository "$tree"
+	$bin/fetchfs publish -k $work/key --profile images/debian-boot.profile --profile python=images/debian-python.profile \
+		$work/repository "$tree"
 }
 
 write_user_data() {

@@ -52,6 +52,8 @@ uint64_t cache_evict(struct cache *c, uint64_t bytes);
 /* A whole content, open for reading. -ENOENT where it is not there or was found damaged (then it is removed). */
 errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd);
 bool cache_has(struct cache *c, const struct digest *key);
+/* Also true for what is still to be verified after an unclean end. */
+bool cache_may_have(struct cache *c, const struct digest *key);
 /*
  * Puts a content that the caller has verified. With ret_fd it is opened too. Makes room where the quota or the disk wants it; -ENOSPC and others
  * where that does not help: the caller goes on without the cache.
@@ -68,6 +70,7 @@ void cache_unpin(struct cache *c, const struct digest *key);
 errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret);
 errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret);
 void cache_unmap(const void *data, size_t size);
+bool cache_has_catalog(struct cache *c, const struct digest *d);
 
 /* The signed texts of a repository by the repository's name (which the caller has checked). max: as io_read_file. */
 errint_t cache_read_text(struct cache *c, const char *repository, const char *name, size_t max, char **ret, size_t *ret_size);

@@ -292,6 +292,22 @@ errint_t files_open(struct files *f, const struct place *place, struct file_open
 	return r;
 }
 
+errint_t files_open_ahead(struct files *f, const struct place *place, struct file **ret)
+{
+	return get_file(f, place, NULL, NULL, ret);
+}
+
+bool files_has_extent(const struct file *file, uint32_t extent)
+{
+	return !file->parts || atomic_load(&file->parts->states[extent]) != PART_ABSENT;
+}
+
+void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size)
+{
+	if (file->parts)
+		files_parts_take(f, file, extent, object, size);
+}
+
 void files_hold(struct files *f, struct file *file)
 {
 	struct files_shard *shard = shard_of(f, file->ino);

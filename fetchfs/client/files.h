@@ -56,7 +56,16 @@ uint64_t files_cached(struct files *f, const struct place *place);
 
 /* A regular file that is not empty. 0, or -EINPROGRESS: opened will be called. */
 errint_t files_open(struct files *f, const struct place *place, struct file_open *o, struct file **ret);
+/* One more user of an open file, and one less. */
+void files_hold(struct files *f, struct file *file);
 void files_release(struct files *f, struct file *file);
+
+/* A large file (of several extents) that is to be filled before it is opened. */
+errint_t files_open_ahead(struct files *f, const struct place *place, struct file **ret);
+/* Whether it has an extent already, as far as that can be told without a look at the bytes. */
+bool files_has_extent(const struct file *file, uint32_t extent);
+/* Stores an extent of a large file that has been fetched; object: the bytes of what holds it. */
+void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);
 
 /* Who waits for bytes. offset and size: within the file. */
 struct file_read {

@@ -250,19 +250,26 @@ static const void *extent_in_object(const struct file_parts *p, uint32_t i, cons
 	return files_extent_data(ret, &o, object, size);
 }
 
+void files_parts_take(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size)
+{
+	struct file_parts *p = file->parts;
+	struct catalog_extent e;
+	const void *data = extent_in_object(p, extent, object, size, &e);
+
+	if (!data || p->part.fd < 0 || atomic_load(&p->states[extent]) == PART_PRESENT)
+		return;
+	if (cache_part_write(f->cache, &p->part, extent, data, (size_t)e.length, p->starts[extent]) == 0)
+		mark_present(f, p, extent);
+	else
+		atomic_store(&p->full, true);
+}
+
 static void ahead_ready(struct store_waiter *w, errint_t r, const void *object, size_t size)
 {
 	struct ahead *a = (struct ahead *)(void *)w;
-	struct file_parts *p = a->file->parts;
-	struct catalog_extent e;
-	const void *data = r == 0 ? extent_in_object(p, a->extent, object, size, &e) : NULL;
 
-	if (data && atomic_load(&p->states[a->extent]) != PART_PRESENT) {
-		if (cache_part_write(a->files->cache, &p->part, a->extent, data, (size_t)e.length, p->starts[a->extent]) == 0)
-			mark_present(a->files, p, a->extent);
-		else
-			atomic_store(&p->full, true);
-	}
+	if (r == 0)
+		files_parts_take(a->files, a->file, a->extent, object, size);
 	files_release(a->files, a->file);
 	free(a);
 }

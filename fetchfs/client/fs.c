@@ -105,6 +105,7 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	f->cache = config->cache;
 	f->transport = config->transport;
 	f->stats = config->stats;
+	f->record = config->record;
 	f->passthrough = config->passthrough;
 	f->opens = config->opens;
 	f->splice = config->splice;

@@ -8,6 +8,7 @@
 #define SPORE_FETCHFS_CLIENT_FS_H
 
 #include "fetchfs/client/files.h"
+#include "fetchfs/client/record.h"
 #include "fetchfs/client/snapshot.h"
 
 struct fuse_session;
@@ -18,6 +19,7 @@ struct fs_config {
 	struct cache *cache;
 	struct transport *transport;
 	struct stats *stats;
+	struct record *record;	/* told what is read */
 	const char *options;	/* for the mount: "ro,nosuid" */
 	bool passthrough;	/* where the kernel and the library have it; it needs opens */
 	bool opens;		/* the kernel is to ask for every open; else where it cannot do without only */

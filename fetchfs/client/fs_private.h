@@ -22,6 +22,7 @@ struct fs {
 	struct cache *cache;
 	struct transport *transport;
 	struct stats *stats;
+	struct record *record;
 	bool passthrough, opens, splice;
 	const char *socket;
 	bool can_pass;		/* agreed with the kernel */

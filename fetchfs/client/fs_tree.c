@@ -146,6 +146,9 @@ static errint_t enter(struct dir_request *d, struct place *ret, struct snapshot_
 {
 	errint_t r = snapshot_place(d->fs->snapshot, d->ino, ret);
 
+	/* A listing, or a catalog of its own that is needed to go on. */
+	if (r == 0 && (d->kind != LOOKUP || ret->inode.nested != CATALOG_NONE))
+		record_directory(d->fs->record, d->ino);
 	return r < 0 ? r : snapshot_enter(d->fs->snapshot, ret, w);
 }
 

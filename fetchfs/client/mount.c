@@ -11,6 +11,8 @@
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
 #include "fetchfs/client/pins.h"
+#include "fetchfs/client/prefetch.h"
+#include "fetchfs/client/record.h"
 #include "fetchfs/client/settings.h"
 
 #include <libgen.h>
@@ -35,6 +37,8 @@ struct mount {
 	struct control control;
 	struct ctl *ctl;
 	struct pins *pins;
+	struct record *record;
+	struct prefetch *prefetch;
 };
 
 static struct mount the_mount;
@@ -216,12 +220,39 @@ static char *mount_options(const struct settings *s)
 			 s->kernel_options ? "," : "", s->kernel_options ? s->kernel_options : "");
 }
 
+static int open_record(struct mount *m)
+{
+	const char *file = m->settings.record;
+	errint_t r = record_new(&m->snapshot, report, m, &m->record);
+
+	if (r == 0 && file)
+		r = record_start(m->record, file);
+	if (r == 0)
+		return 0;
+	message_error("cannot record to %s: %s", file ? file : "a file", strerror(-r));
+	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_CANNOT_CREATE;
+}
+
+/* Not worth failing for. */
+static void start_prefetch(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct prefetch_config config = {
+		.profiles = s->profile, .has_budget = s->has_prefetch, .budget = s->prefetch, .rate = s->prefetch_rate, .manifest = &m->manifest,
+		.snapshot = &m->snapshot, .files = m->files, .store = m->store, .cache = m->cache, .stats = &m->stats, .report = report, .context = m,
+	};
+	errint_t r = prefetch_start(&config, &m->prefetch);
+
+	if (r < 0)
+		log_warning("%s: nothing is fetched ahead: %s", s->mountpoint, strerror(-r));
+}
+
 static int open_fs(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	_cleanup_free_ char *options = mount_options(s);
 	struct fs_config config = {
-		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
+		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options, .record = m->record,
 		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice,
 		.socket = m->ctl ? ctl_path(m->ctl) : NULL, .mounted = mounted, .context = m,
 	};
@@ -245,6 +276,7 @@ static void close_all(struct mount *m)
 		ctl_stop(m->ctl);
 	if (m->fs)
 		fs_unmount(m->fs);
+	prefetch_stop(m->prefetch);
 	if (m->transport)
 		transport_stop(m->transport);
 	if (m->store)
@@ -253,6 +285,8 @@ static void close_all(struct mount *m)
 	if (m->fs)
 		fs_free(m->fs);
 	ctl_free(m->ctl);
+	prefetch_free(m->prefetch);
+	record_free(m->record);
 	if (m->files)
 		files_free(m->files);
 	if (m->has_snapshot)
@@ -282,10 +316,13 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = open_control(m);
 	if (code == 0)
+		code = open_record(m);
+	if (code == 0)
 		code = open_fs(m);
 	if (code == 0)
 		code = start_control(m);
 	if (code == 0) {
+		start_prefetch(m);
 		errint_t r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {
 			log_warning("%s: the mount ends: %s", m->settings.mountpoint, strerror(-r));
@@ -344,7 +381,7 @@ static int run_mount(struct mount *m)
 	return serve(m);
 }
 
-enum { ID_TIMEOUT = 256, ID_PROXY };
+enum { ID_TIMEOUT = 256, ID_PROXY, ID_RECORD };
 
 static const struct option_spec mount_options_table[] = {
 	{ 'K', "key", "KEY.pub", "trust this root key; may be repeated", 0 },
@@ -352,6 +389,7 @@ static const struct option_spec mount_options_table[] = {
 	{ 'q', "quota", "SIZE", "let the cache take at most so much, as 20G or 50% (default: 50% of the file system)", 0 },
 	{ 't', "tag", "TAG", "mount the revision of this tag, not the latest", 0 },
 	{ 'o', "options", "OPTIONS", "mount options, separated by commas (see fetchfs(1))", 0 },
+	{ 0, "record", "FILE", "note in FILE what is read, in order: a profile for 'publish --profile'", ID_RECORD },
 	{ 'f', "foreground", NULL, "stay in the foreground", 0 },
 	{ 0, "proxy", "URL", "fetch through this proxy (default: http_proxy, https_proxy and no_proxy)", ID_PROXY },
 	{ 0, "timeout", "SECONDS", "fail reads that wait longer (default: 0, wait without end)", ID_TIMEOUT },
@@ -384,6 +422,10 @@ static int on_mount_option(void *context, int id, const char *value)
 	case ID_PROXY:
 		s->proxy = value;
 		return 0;
+	case ID_RECORD:
+		free(s->record);
+		s->record = strdup(value);
+		return s->record ? 0 : EXIT_SOFTWARE;
 	case ID_TIMEOUT:
 		if (parse_number(value, 0, 1000000, &number) < 0) {
 			message_error("--timeout: expected a number of seconds, not '%s'", value);

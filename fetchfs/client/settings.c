@@ -21,6 +21,7 @@ void settings_init(struct settings *s)
 void settings_done(struct settings *s)
 {
 	free(s->cache);
+	free(s->record);
 	free(s->kernel_options);
 	while (s->text_count > 0)
 		free(s->texts[--s->text_count]);
@@ -172,6 +173,23 @@ static int set_quota(struct settings *s, const char *name, const char *value, vo
 	return settings_set_quota(s, value);
 }
 
+static int set_size(struct settings *s, const char *name, const char *value, void *field)
+{
+	uint64_t *bytes = field;
+
+	(void)s;
+	if (parse_size(value, bytes) == 0)
+		return 0;
+	message_error("option %s: expected a size (as 500K or 20M), not '%s'", name, value);
+	return EXIT_USAGE;
+}
+
+static int set_prefetch(struct settings *s, const char *name, const char *value, void *field)
+{
+	s->has_prefetch = true;
+	return set_size(s, name, value, field);
+}
+
 /* What may stand behind -o beside the words above. fetchfs(1) describes each. */
 static const struct setting {
 	const char *name;
@@ -195,8 +213,12 @@ static const struct setting {
 	{ "opens", false, set_flag, FIELD(opens) },
 	{ "parallel", true, set_seconds, FIELD(parallel) },
 	{ "passthrough", false, set_flag, FIELD(passthrough) },
+	{ "prefetch", true, set_prefetch, FIELD(prefetch) },
+	{ "prefetch_rate", true, set_size, FIELD(prefetch_rate) },
+	{ "profile", true, set_text, FIELD(profile) },
 	{ "proxy", true, set_text, FIELD(proxy) },
 	{ "quota", true, set_quota, 0 },
+	{ "record", true, set_copy, FIELD(record) },
 	{ "root", false, set_flag, FIELD(root) },
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
@@ -294,10 +316,28 @@ static char *default_cache(void)
 	return home && *home ? io_format("%s/.cache/fetchfs", home) : NULL;
 }
 
+/* The daemon leaves the working directory. */
+static int make_absolute(char **path)
+{
+	_cleanup_free_ char *here = NULL;
+	char *absolute;
+
+	if (!*path || **path == '/')
+		return 0;
+	here = getcwd(NULL, 0);
+	absolute = here ? io_format("%s/%s", here, *path) : NULL;
+	if (!absolute) {
+		message_error("cannot tell the working directory: %s", strerror(errno));
+		return EXIT_SOFTWARE;
+	}
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
 int settings_finish(struct settings *s)
 {
 	int code = read_keys(s);
-	char *absolute;
 
 	if (code)
 		return code;
@@ -307,16 +347,6 @@ int settings_finish(struct settings *s)
 		message_error("no cache directory given, and HOME is not set: use -c DIRECTORY");
 		return EXIT_USAGE;
 	}
-	/* The daemon leaves the working directory. */
-	if (*s->cache != '/') {
-		_cleanup_free_ char *here = getcwd(NULL, 0);
-		absolute = here ? io_format("%s/%s", here, s->cache) : NULL;
-		if (!absolute) {
-			message_error("cannot tell the working directory: %s", strerror(errno));
-			return EXIT_SOFTWARE;
-		}
-		free(s->cache);
-		s->cache = absolute;
-	}
-	return 0;
+	code = make_absolute(&s->cache);
+	return code ? code : make_absolute(&s->record);
 }

@@ -22,6 +22,10 @@ struct settings {
 	uint64_t quota;			/* bytes; 0: not given */
 	unsigned quota_percent;
 	const char *tag, *proxy, *ca_file;
+	const char *profile;		/* NAME[:NAME...]; NULL: the default */
+	char *record;			/* file */
+	uint64_t prefetch, prefetch_rate;	/* bytes; bytes a second, 0: no limit */
+	bool has_prefetch;
 	unsigned timeout;		/* seconds that a read waits; 0: without end */
 	unsigned mount_timeout;
 	unsigned parallel;

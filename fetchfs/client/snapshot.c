@@ -219,6 +219,40 @@ errint_t snapshot_place(struct snapshot *s, uint64_t ino, struct place *ret)
 	return catalog_inode(&t->c, ret->index, &ret->inode);
 }
 
+/* Which of a catalog's nested ones has this number (counted as bases are). */
+static errint_t nested_with(const struct tree *t, uint64_t value, uint32_t *ret)
+{
+	struct catalog_nested n;
+
+	for (uint32_t i = 0; catalog_nested(&t->c, i, &n) == 0; i++) {
+		if (value < t->base + n.inode_base || value - t->base - n.inode_base >= n.subtree_inodes)
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return -ESTALE;
+}
+
+errint_t snapshot_find(struct snapshot *s, uint64_t ino, struct place *ret)
+{
+	errint_t r;
+
+	/* Each round loads a catalog of a narrower range. */
+	while ((r = snapshot_place(s, ino, ret)) == -ESTALE && ino > 0) {
+		struct tree *t = find_tree(s, ino - 1);
+		uint32_t nested;
+		/* The number may be behind those of a catalog that is nested beside: then it is in one above. */
+		while (t && nested_with(t, ino - 1, &nested) < 0)
+			t = t->parent;
+		if (!t || atomic_load_explicit(&t->nested[nested], memory_order_acquire))
+			return -ESTALE;
+		r = load_nested(s, t, nested, NULL);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
 /* An entry's inode: of this catalog, or (hard links) of one above. */
 static errint_t follow(struct tree *t, const struct catalog_dirent *e, struct place *ret)
 {

@@ -60,6 +60,9 @@ void snapshot_close(struct snapshot *s);
 /* -ESTALE for a number that no loaded catalog has. */
 errint_t snapshot_place(struct snapshot *s, uint64_t ino, struct place *ret);
 
+/* As snapshot_place, but loads the catalogs on the way to it where the cache has them. -EAGAIN: it does not. */
+errint_t snapshot_find(struct snapshot *s, uint64_t ino, struct place *ret);
+
 /* Who waits for a nested catalog. */
 struct snapshot_waiter {
 	struct store_waiter waiter;	/* process: as there */

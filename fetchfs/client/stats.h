@@ -21,6 +21,10 @@
 	X(bad_objects, "bodies that did not verify, counted among the faults") \
 	X(objects, "objects fetched and verified") \
 	X(prefetched, "objects fetched before anybody asked") \
+	X(profile_objects, "objects fetched ahead because a profile lists them") \
+	X(profile_bytes, "bytes of objects fetched for profiles, as they were sent") \
+	X(profile_present, "objects that a profile lists and the cache had already") \
+	X(profiles_done, "profiles that were gone through") \
 	X(lookups, "names looked up by the kernel") \
 	X(opens, "files opened; where the kernel does not ask for opens, each read of a file") \
 	X(cache_hits, "opens answered from the cache") \

@@ -26,6 +26,7 @@ struct wanted {
 	struct store_waiter *waiters;
 	unsigned demands;		/* waiters that are not in the background */
 	bool prefetch;			/* there was none so far */
+	bool demanded;			/* there was one from the beginning */
 };
 
 struct store {
@@ -38,7 +39,7 @@ struct store {
 	pthread_cond_t jobs_changed, watch_changed;
 	struct wanted *buckets[BUCKETS];
 	struct wanted *first_job, *last_job;
-	unsigned waiting, prefetching;
+	unsigned waiting, prefetching, demanded;
 	bool stop;
 
 	pthread_t workers[MAX_WORKERS], watch;
@@ -69,6 +70,8 @@ static void forget_wanted(struct store *s, struct wanted *w)
 	*link = w->next;
 	if (w->prefetch)
 		s->prefetching--;
+	if (w->demanded)
+		s->demanded--;
 }
 
 /* lock held. Takes all waiters off, oldest first. */
@@ -275,8 +278,11 @@ static struct wanted *add_wanted(struct store *s, const struct store_object *o, 
 	if (!w)
 		return NULL;
 	w->prefetch = w->request.background = background;
+	w->demanded = !background;
 	if (background)
 		s->prefetching++;
+	else
+		s->demanded++;
 	w->next = *bucket;
 	*bucket = w;
 	return w;
@@ -311,6 +317,18 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	else if (fresh)
 		transport_submit(s->transport, &fresh->request);
 	return 0;
+}
+
+bool store_is_demanded(struct store *s, bool (*is_ours)(void *context, const struct digest *d), void *context)
+{
+	bool yes = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < BUCKETS && !yes && s->demanded > 0; i++)
+		for (const struct wanted *w = s->buckets[i]; w && !yes; w = w->next)
+			yes = w->demanded && !is_ours(context, &w->object.digest);
+	pthread_mutex_unlock(&s->lock);
+	return yes;
 }
 
 void store_prefetch(struct store *s, const struct store_object *o)

@@ -55,6 +55,11 @@ void store_free(struct store *s);
  * Once it is 0, ready will be called, perhaps before this returns. -EALREADY: it is there, says is_there; ready is not called.
  */
 errint_t store_fetch(struct store *s, const struct store_object *o, struct store_waiter *w);
+/*
+ * Whether somebody waits for an object that was not under way in the background already, and that is none of ours (as the caller says; it must not call the
+ * store): then the background should hold back.
+ */
+bool store_is_demanded(struct store *s, bool (*is_ours)(void *context, const struct digest *d), void *context);
 /* A pack that will be wanted soon goes into the cache: in the background, and not where too much is under way. */
 void store_prefetch(struct store *s, const struct store_object *o);
 /* As store_fetch, but waits: a copy (free). limit: seconds, 0: as store_fetch. *ret_error (may be NULL) takes the transport's last words. */
