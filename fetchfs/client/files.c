@@ -252,6 +252,7 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 	struct catalog_object co;
 	struct store_object wanted;
 	uint32_t object = e->object;
+	bool missed;
 	errint_t r = files_extent_object(t, e, &co, &wanted);
 
 	if (r < 0)
@@ -260,12 +261,13 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 	o->waiter.is_there = fetch_anyway ? NULL : is_cached;
 	o->files = f;
 	o->place = *place;
+	missed = !store_is_under_way(f->store, &wanted.digest);
 	/* When it returns 0, *o may be gone. */
 	r = store_fetch(f->store, &wanted, &o->waiter);
 	if (r == 0) {
 		stats_add(f->stats, cache_misses, 1);
 		if (wanted.is_pack)
-			files_note_use(f, t, object);
+			files_note_use(f, t, object, missed);
 	}
 	return r == 0 ? -EINPROGRESS : r;
 }
@@ -282,7 +284,7 @@ errint_t files_open(struct files *f, const struct place *place, struct file_open
 		if (r == 0) {
 			stats_add(f->stats, cache_hits, 1);
 			if (single)
-				files_note_use(f, place->tree, e.object);
+				files_note_use(f, place->tree, e.object, false);
 		} else if (r == -ENOENT && single) {
 			r = wait_for_object(f, place, &e, fetch_anyway, o);
 		}

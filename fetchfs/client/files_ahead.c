@@ -15,6 +15,11 @@ static bool is_used(const struct tree *t, uint32_t object)
 	return atomic_load_explicit(&t->packs[object], memory_order_relaxed) & PACK_USED;
 }
 
+static bool is_asked(const struct tree *t, uint32_t object)
+{
+	return atomic_load_explicit(&t->packs[object], memory_order_relaxed) & PACK_ASKED;
+}
+
 static unsigned used_near(const struct tree *t, uint32_t object)
 {
 	uint32_t from = object > NEAR ? object - NEAR : 0, to = MIN(object + NEAR, t->c.objects - 1);
@@ -36,11 +41,11 @@ static void ask(struct files *f, struct tree *t, uint32_t object)
 	store_prefetch(f->store, &(struct store_object){ .digest = o.digest, .stored_size = o.stored_size, .size = o.size, .is_pack = true });
 }
 
-void files_note_use(struct files *f, struct tree *t, uint32_t object)
+void files_note_use(struct files *f, struct tree *t, uint32_t object, bool missed)
 {
 	unsigned radius;
 
-	if (object >= t->c.objects || is_used(t, object) ||
+	if (object >= t->c.objects || (!missed && !is_asked(t, object)) || is_used(t, object) ||
 	    atomic_fetch_or_explicit(&t->packs[object], PACK_USED | PACK_ASKED, memory_order_relaxed) & PACK_USED)
 		return;
 	radius = MIN(2 * used_near(t, object) + 1, NEAR);

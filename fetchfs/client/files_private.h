@@ -39,8 +39,11 @@ struct files {
 	struct files_shard shards[FILES_SHARDS];
 };
 
-/* A pack is used: fetches what is likely to be used next. */
-void files_note_use(struct files *f, struct tree *t, uint32_t object);
+/*
+ * A pack is used: fetches what is likely to be used next. missed: nobody had asked for it before. What came by a profile, or with an earlier mount, says nothing about
+ * what lies around it.
+ */
+void files_note_use(struct files *f, struct tree *t, uint32_t object, bool missed);
 
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here. -ENOMEM, -EIO. */
 /* The key alone. */

@@ -331,6 +331,16 @@ bool store_is_demanded(struct store *s, bool (*is_ours)(void *context, const str
 	return yes;
 }
 
+bool store_is_under_way(struct store *s, const struct digest *d)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = find_wanted(s, d);
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
 void store_prefetch(struct store *s, const struct store_object *o)
 {
 	struct wanted *w = NULL;

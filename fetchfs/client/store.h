@@ -60,6 +60,8 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
  * store): then the background should hold back.
  */
 bool store_is_demanded(struct store *s, bool (*is_ours)(void *context, const struct digest *d), void *context);
+/* Somebody has asked for it, and it is not there yet. May be different a moment later. */
+bool store_is_under_way(struct store *s, const struct digest *d);
 /* A pack that will be wanted soon goes into the cache: in the background, and not where too much is under way. */
 void store_prefetch(struct store *s, const struct store_object *o);
 /* As store_fetch, but waits: a copy (free). limit: seconds, 0: as store_fetch. *ret_error (may be NULL) takes the transport's last words. */
