@@ -19,6 +19,7 @@
 	X(objects)		/* fetched and verified */                             \
 	X(prefetched)		/* of them: before anybody asked */                    \
 	X(lookups)                                                                     \
+	X(listings)		/* directories, or parts of them, that the kernel asked for */ \
 	X(opens)                                                                       \
 	X(cache_hits)		/* opens answered from the cache */                    \
 	X(cache_misses)                                                                \
