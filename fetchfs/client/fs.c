@@ -66,6 +66,7 @@ static void init(void *context, struct fuse_conn_info *conn)
 		conn->max_backing_stack_depth = FUSE_BACKING_STACKED_UNDER;
 	}
 #endif
+	f->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	f->no_open = !f->can_pass && !f->opens && conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	if (f->no_open)
 		files_keep_ready(f->files);
@@ -73,7 +74,6 @@ static void init(void *context, struct fuse_conn_info *conn)
 		f->mounted(f->context);
 }
 
-/* opendir is not here: the kernel then caches listings and does not ask again. */
 static const struct fuse_lowlevel_ops operations = {
 	.init = init,
 	.lookup = fs_lookup,
@@ -83,6 +83,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.readlink = fs_readlink,
 	.readdir = fs_readdir,
 	.readdirplus = fs_readdirplus,
+	.opendir = fs_open_directory,
 	.statfs = fs_statfs,
 	.getxattr = fs_getxattr,
 	.listxattr = fs_listxattr,

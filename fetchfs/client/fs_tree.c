@@ -201,12 +201,27 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	serve(&d);
 }
 
+/* Without this operation libfuse would answer, and the kernel ask again each time and cache nothing. */
+void fs_open_directory(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	const struct fs *f = fuse_req_userdata(req);
+
+	(void)ino;
+	if (f->no_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->keep_cache = fi->cache_readdir = 1;
+	fuse_reply_open(req, fi);
+}
+
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct dir_request d = { .fs = fuse_req_userdata(req), .req = req, .kind = READDIR, .ino = ino, .size = size,
 				 .offset = (uint64_t)offset };
 
 	(void)fi;
+	stats_add(d.fs->stats, listings, 1);
 	serve(&d);
 }
 
@@ -216,6 +231,7 @@ void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 				 .offset = (uint64_t)offset };
 
 	(void)fi;
+	stats_add(d.fs->stats, listings, 1);
 	serve(&d);
 }
 

@@ -26,6 +26,7 @@
 	X(profile_present, "objects that a profile lists and the cache had already") \
 	X(profiles_done, "profiles that were gone through") \
 	X(lookups, "names looked up by the kernel") \
+	X(listings, "directories, or parts of them, that the kernel asked for") \
 	X(opens, "files opened; where the kernel does not ask for opens, each read of a file") \
 	X(cache_hits, "opens answered from the cache") \
 	X(cache_misses, "opens that had to fetch something") \
