@@ -16,6 +16,7 @@ elapsed() { echo $(($(date +%s) - started)); }
 
 # A step's compilers end with it.
 stop_tree() {
+	# shellcheck disable=SC2013 # numbers, on one line
 	for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
 		(stop_tree "$child")
 	done

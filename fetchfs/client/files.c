@@ -301,7 +301,8 @@ errint_t files_open_ahead(struct files *f, const struct place *place, struct fil
 
 bool files_has_extent(const struct file *file, uint32_t extent)
 {
-	return !file->parts || atomic_load(&file->parts->states[extent]) != PART_ABSENT;
+	/* Without a file there is nowhere to put it. */
+	return !file->parts || file->parts->part.fd < 0 || atomic_load(&file->parts->states[extent]) != PART_ABSENT;
 }
 
 void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size)

@@ -62,7 +62,7 @@ void files_release(struct files *f, struct file *file);
 
 /* A large file (of several extents) that is to be filled before it is opened. */
 errint_t files_open_ahead(struct files *f, const struct place *place, struct file **ret);
-/* Whether it has an extent already, as far as that can be told without a look at the bytes. */
+/* Whether it has an extent already, as far as that can be told without a look at the bytes; also where the cache takes none of it. */
 bool files_has_extent(const struct file *file, uint32_t extent);
 /* Stores an extent of a large file that has been fetched; object: the bytes of what holds it. */
 void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);

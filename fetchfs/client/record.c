@@ -9,7 +9,7 @@
 #define MAX_EVENTS ((size_t)1 << 20)	/* 16 MiB, and half as much for the table; as many as a profile has lines */
 #define FIRST_ROOM 1024
 #define QUIET (3 * NS_PER_SECOND)	/* written when nothing new has come for so long */
-#define LATEST (30 * NS_PER_SECOND)	/* or when something new has waited for so long */
+#define LATEST (10 * NS_PER_SECOND)	/* or when something new has waited for so long */
 
 struct record {
 	struct snapshot *snapshot;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Recording what is read, in the order in which it is first read: for profiles (docs/format-profile.md). Notes numbers of inodes; names are looked up when the file
- * is written, which happens a few seconds after something new was read, at least every half minute while more comes, and at the end. Any number of
+ * is written, which happens a few seconds after something new was read, at least every ten seconds while more comes, and at the end. Any number of
  * threads. Knows the snapshot; must not know FUSE or who asks.
  */
 #ifndef SPORE_FETCHFS_CLIENT_RECORD_H

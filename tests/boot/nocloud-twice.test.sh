@@ -22,8 +22,9 @@ script_check_root "$script"
 script_check_source "$script" nocloud
 script_command "$script" 'echo "from the first boot" >~/kept; sudo sync; echo "written=$?"' 30 '^written=0$'
 script_command "$script" 'echo "$(sudo dmesg | grep -c "fetchfs: .*profile boot: [1-9][0-9]* objects fetched") said"' 30 '^1 said$'
-check_recording='f=/run/spore/scratch/aux/boot.profile; echo "recorded=$(sudo grep -cxE "/usr/lib/systemd/systemd|/usr/bin/login" $f)"'
-script_command "$script" "$check_recording" 30 '^recorded=2$'
+# It is written some seconds after what it tells of.
+check_recording='for f in systemd/systemd bin/login; do until sudo grep -q "^/usr/.*$f\$" /run/spore/scratch/aux/boot.profile; do sleep 1; done; done; echo "recorded=yes"'
+script_command "$script" "$check_recording" 90 '^recorded=yes$'
 script_stats "$script" FIRST
 script_poweroff "$script"
 boot_console "$script" --image "$T/spore.img" --keep "$T/disk.img" --seed "$T/seed.iso"
@@ -36,7 +37,7 @@ script=$T/second.script
 script_login "$script"
 script_command "$script" 'echo "kept=$(cat ~/kept)"' 30 '^kept=from the first boot$'
 script_check_user_data "$script"
-script_command "$script" "$check_recording" 30 '^recorded=2$'
+script_command "$script" "$check_recording" 90 '^recorded=yes$'
 script_stats "$script" SECOND
 script_poweroff "$script"
 boot_console "$script" --image "$T/spore.img" --keep "$T/disk.img" --seed "$T/seed.iso"
