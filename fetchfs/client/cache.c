@@ -228,3 +228,15 @@ uint64_t cache_quota(const struct cache *c)
 {
 	return c->quota;
 }
+
+uint64_t cache_usage(const struct cache *c)
+{
+	return atomic_load(&c->usage);
+}
+
+uint64_t cache_free_space(const struct cache *c)
+{
+	struct statvfs s;
+
+	return fstatvfs(c->fd, &s) < 0 ? 0 : (uint64_t)s.f_bavail * s.f_frsize;
+}

@@ -25,7 +25,7 @@ struct candidate {
 };
 
 static const char *const folders[] = { CACHE_FILES, CACHE_SUSPECT, CACHE_CATALOGS };
-enum { FOLDER_CATALOGS = 2 };
+enum { FOLDER_SUSPECT = 1, FOLDER_CATALOGS = 2 };
 static const char *const suffixes[] = { "", CACHE_PART, CACHE_MAP };
 enum { KIND_MAP = 2 };
 
@@ -33,6 +33,7 @@ struct listing {
 	struct candidate *items;	/* NULL where only the sum is wanted */
 	size_t count, room;
 	uint64_t bytes;
+	struct cache_survey survey;
 	bool list;
 	errint_t error;
 };
@@ -52,6 +53,30 @@ static void add_candidate(struct listing *l, const struct candidate *item)
 	l->items[l->count++] = *item;
 }
 
+/* cache_keep gives it a second name. */
+static bool is_kept(const struct stat *s)
+{
+	return s->st_nlink > 1;
+}
+
+static void add_to_survey(struct cache_survey *v, const struct stat *s, const char *name, uint8_t folder)
+{
+	uint64_t bytes = (uint64_t)s->st_blocks * 512;
+	size_t n = strlen(name);
+	bool is_part = n > strlen(CACHE_PART) && strcmp(name + n - strlen(CACHE_PART), CACHE_PART) == 0;
+
+	v->files++;
+	v->bytes += bytes;
+	v->catalogs += folder == FOLDER_CATALOGS;
+	v->catalog_bytes += folder == FOLDER_CATALOGS ? bytes : 0;
+	v->suspects += folder == FOLDER_SUSPECT;
+	v->suspect_bytes += folder == FOLDER_SUSPECT ? bytes : 0;
+	v->parts += is_part;
+	v->part_bytes += is_part ? bytes : 0;
+	v->kept += is_kept(s);
+	v->kept_bytes += is_kept(s) ? bytes : 0;
+}
+
 static void look_at(struct listing *l, int dir, const char *name, uint8_t folder)
 {
 	size_t text = DIGEST_TEXT_SIZE - 1;
@@ -62,6 +87,7 @@ static void look_at(struct listing *l, int dir, const char *name, uint8_t folder
 		return;
 	item.bytes = (uint64_t)s.st_blocks * 512;
 	l->bytes += item.bytes;
+	add_to_survey(&l->survey, &s, name, folder);
 	if (!l->list)
 		return;
 	if (strlen(name) < text || digest_from_text(name, text, &item.key) < 0)
@@ -76,7 +102,7 @@ static void look_at(struct listing *l, int dir, const char *name, uint8_t folder
 	}
 	/* Maps go with their parts. */
 	item.used = (int64_t)s.st_atim.tv_sec * 1000000000 + s.st_atim.tv_nsec;
-	if (item.kind != KIND_MAP)
+	if (item.kind != KIND_MAP && !is_kept(&s))
 		add_candidate(l, &item);
 }
 
@@ -201,4 +227,22 @@ errint_t cache_make_room(struct cache *c, uint64_t size)
 	freed = evict_to(c, UINT64_MAX, size + ROOM_BYTES);
 	pthread_mutex_unlock(&c->evict_lock);
 	return freed > 0 ? 0 : -ENOSPC;
+}
+
+void cache_take_survey(struct cache *c, struct cache_survey *ret)
+{
+	struct listing l = { .list = false };
+
+	list_all(c, &l);
+	*ret = l.survey;
+}
+
+uint64_t cache_evict(struct cache *c, uint64_t bytes)
+{
+	uint64_t freed;
+
+	pthread_mutex_lock(&c->evict_lock);
+	freed = evict_to(c, UINT64_MAX, bytes);
+	pthread_mutex_unlock(&c->evict_lock);
+	return freed;
 }

@@ -114,6 +114,16 @@ bool cache_has(struct cache *c, const struct digest *key)
 	return faccessat(c->fd, name, F_OK, 0) == 0;
 }
 
+bool cache_may_have(struct cache *c, const struct digest *key)
+{
+	char name[CACHE_NAME_SIZE];
+
+	if (cache_has(c, key))
+		return true;
+	cache_name(CACHE_SUSPECT, key, "", name);
+	return c->has_suspects && faccessat(c->fd, name, F_OK, 0) == 0;
+}
+
 static errint_t write_once(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
 {
 	char temporary[CACHE_NAME_SIZE + 32];
@@ -277,6 +287,14 @@ errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *
 	memcpy(copy, data, size);
 	*ret = copy;
 	return 0;
+}
+
+bool cache_has_catalog(struct cache *c, const struct digest *d)
+{
+	char name[CACHE_NAME_SIZE];
+
+	catalog_name(d, name);
+	return faccessat(c->fd, name, F_OK, 0) == 0;
 }
 
 void cache_unmap(const void *data, size_t size)

@@ -7,9 +7,34 @@
 #include "common/io.h"
 
 #define MAX_AHEAD 8		/* extents: 16 MB */
+#define WHOLE_AT_ONCE 4		/* a file of so many extents is mostly a program, read to and fro: all of it is fetched at its first read */
 #define ZERO_BLOCK 65536
 
 /* The digest over each extent's digest and length: equal lists are equal files. */
+static void describe_extent(struct digest_state *state, const struct catalog_extent *e)
+{
+	uint8_t record[DIGEST_SIZE + 8];
+
+	memcpy(record, e->digest.bytes, DIGEST_SIZE);
+	le64_put(record + DIGEST_SIZE, e->length);
+	digest_add(state, record, sizeof(record));
+}
+
+errint_t files_parts_key(const struct place *p, struct digest *ret)
+{
+	struct digest_state state;
+
+	digest_begin(&state);
+	for (uint32_t i = 0; i < p->inode.count; i++) {
+		struct catalog_extent e;
+		if (catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
+			return -EIO;
+		describe_extent(&state, &e);
+	}
+	digest_end(&state, ret);
+	return 0;
+}
+
 static errint_t describe(const struct place *p, struct file_parts *parts, struct digest *ret_key)
 {
 	struct digest_state state;
@@ -18,12 +43,9 @@ static errint_t describe(const struct place *p, struct file_parts *parts, struct
 	digest_begin(&state);
 	for (uint32_t i = 0; i < parts->count; i++) {
 		struct catalog_extent e;
-		uint8_t record[DIGEST_SIZE + 8];
 		if (catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
 			return -EIO;
-		memcpy(record, e.digest.bytes, DIGEST_SIZE);
-		le64_put(record + DIGEST_SIZE, e.length);
-		digest_add(&state, record, sizeof(record));
+		describe_extent(&state, &e);
 		parts->starts[i] = at;
 		if (e.length > p->inode.size - at)
 			return -EIO;
@@ -228,21 +250,35 @@ static const void *extent_in_object(const struct file_parts *p, uint32_t i, cons
 	return files_extent_data(ret, &o, object, size);
 }
 
+void files_parts_take(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size)
+{
+	struct file_parts *p = file->parts;
+	struct catalog_extent e;
+	const void *data = extent_in_object(p, extent, object, size, &e);
+
+	if (!data || p->part.fd < 0 || atomic_load(&p->states[extent]) == PART_PRESENT)
+		return;
+	if (cache_part_write(f->cache, &p->part, extent, data, (size_t)e.length, p->starts[extent]) == 0)
+		mark_present(f, p, extent);
+	else
+		atomic_store(&p->full, true);
+}
+
 static void ahead_ready(struct store_waiter *w, errint_t r, const void *object, size_t size)
 {
 	struct ahead *a = (struct ahead *)(void *)w;
-	struct file_parts *p = a->file->parts;
-	struct catalog_extent e;
-	const void *data = r == 0 ? extent_in_object(p, a->extent, object, size, &e) : NULL;
 
-	if (data && atomic_load(&p->states[a->extent]) != PART_PRESENT) {
-		if (cache_part_write(a->files->cache, &p->part, a->extent, data, (size_t)e.length, p->starts[a->extent]) == 0)
-			mark_present(a->files, p, a->extent);
-		else
-			atomic_store(&p->full, true);
-	}
+	if (r == 0)
+		files_parts_take(a->files, a->file, a->extent, object, size);
 	files_release(a->files, a->file);
 	free(a);
+}
+
+static bool ahead_is_there(const struct store_waiter *w, const struct store_object *o)
+{
+	const struct ahead *a = (const struct ahead *)(const void *)w;
+
+	return atomic_load(&a->file->parts->states[a->extent]) == PART_PRESENT || (o->is_pack && cache_has(a->files->cache, &o->digest));
 }
 
 static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
@@ -258,7 +294,7 @@ static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
 	if (files_extent_object(p->tree, &e, &o, &wanted) < 0 || (wanted.is_pack && cache_has(f->cache, &wanted.digest)) || !(a = calloc(1, sizeof(*a))))
 		return;
 	files_hold(f, file);
-	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .background = true }, .files = f, .file = file, .extent = i };
+	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .is_there = ahead_is_there, .background = true }, .files = f, .file = file, .extent = i };
 	if (store_fetch(f->store, &wanted, &a->waiter) == -EALREADY)
 		ahead_ready(&a->waiter, -EALREADY, NULL, 0);
 }
@@ -272,6 +308,10 @@ static void read_ahead(struct files *f, struct file *file, uint32_t i)
 
 	if (last == i + 1 || p->part.fd < 0 || atomic_load(&p->full))
 		return;
+	if (last == 0 && p->count <= WHOLE_AT_ONCE)
+		for (uint32_t n = 0; n < p->count; n++)
+			if (n != i)
+				prefetch_extent(f, file, n);
 	run = last == i ? MIN(run ? 2 * run : 1, MAX_AHEAD) : 0;
 	atomic_store(&p->run, run);
 	for (uint32_t n = 1; n <= run && i + n < p->count; n++)
@@ -364,7 +404,14 @@ static void take_cached(struct files *f, struct file_parts *p, uint32_t i, const
 
 static void extent_ready(struct store_waiter *w, errint_t result, const void *object, size_t size);
 
-/* 0: what the read wants of r->extent is there. -EINPROGRESS; -EALREADY: a pack has come meanwhile, look again. */
+static bool extent_is_there(const struct store_waiter *w, const struct store_object *o)
+{
+	const struct file_read *r = (const struct file_read *)(const void *)w;
+
+	return atomic_load(&r->file->parts->states[r->extent]) == PART_PRESENT || (o->is_pack && cache_has(r->files->cache, &o->digest));
+}
+
+/* 0: what the read wants of r->extent is there. -EINPROGRESS; -EALREADY: it has come meanwhile, look again. */
 static errint_t take_one(struct files *f, struct file_read *r)
 {
 	struct file_parts *p = r->file->parts;
@@ -391,11 +438,12 @@ static errint_t take_one(struct files *f, struct file_read *r)
 	if (error != -ENOENT)
 		return error;
 	r->waiter.ready = extent_ready;
+	r->waiter.is_there = r->fetch_anyway ? NULL : extent_is_there;
 	r->files = f;
 	/* From here on it belongs to whoever serves it. */
 	if (store_fetch(f->store, &wanted, &r->waiter) == 0)
 		return -EINPROGRESS;
-	r->waiter.fetch_anyway = true;
+	r->fetch_anyway = true;
 	return -EALREADY;
 }
 
@@ -411,7 +459,7 @@ static errint_t advance(struct files *f, struct file_read *r)
 			return error;
 		if (error == 0) {
 			r->extent++;
-			r->waiter.fetch_anyway = false;
+			r->fetch_anyway = false;
 		}
 	}
 	return 0;

@@ -39,15 +39,21 @@ struct files {
 	struct files_shard shards[FILES_SHARDS];
 };
 
-/* One more user of an open file. */
-void files_hold(struct files *f, struct file *file);
+/*
+ * A pack is used: fetches what is likely to be used next. missed: nobody had asked for it before. What came by a profile, or with an earlier mount, says nothing about
+ * what lies around it.
+ */
+void files_note_use(struct files *f, struct tree *t, uint32_t object, bool missed);
 
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here. -ENOMEM, -EIO. */
+/* The key alone. */
+errint_t files_parts_key(const struct place *p, struct digest *ret);
 errint_t files_parts_open(struct files *f, const struct place *place, struct file *file);
 void files_parts_free(struct file_parts *p);
 /* Nobody reads it now: what is only good for the next read goes. */
 void files_parts_rest(struct file_parts *p);
 errint_t files_parts_read(struct files *f, struct file_read *r);
+void files_parts_take(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);
 
 /* The bytes of an extent within its object, held against its digest. NULL where they do not fit. */
 const void *files_extent_data(const struct catalog_extent *e, const struct catalog_object *o, const void *object, size_t size);

@@ -66,6 +66,7 @@ static void init(void *context, struct fuse_conn_info *conn)
 		conn->max_backing_stack_depth = FUSE_BACKING_STACKED_UNDER;
 	}
 #endif
+	f->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	f->no_open = !f->can_pass && !f->opens && conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	if (f->no_open)
 		files_keep_ready(f->files);
@@ -73,7 +74,6 @@ static void init(void *context, struct fuse_conn_info *conn)
 		f->mounted(f->context);
 }
 
-/* opendir is not here: the kernel then caches listings and does not ask again. */
 static const struct fuse_lowlevel_ops operations = {
 	.init = init,
 	.lookup = fs_lookup,
@@ -83,6 +83,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.readlink = fs_readlink,
 	.readdir = fs_readdir,
 	.readdirplus = fs_readdirplus,
+	.opendir = fs_open_directory,
 	.statfs = fs_statfs,
 	.getxattr = fs_getxattr,
 	.listxattr = fs_listxattr,
@@ -105,9 +106,11 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	f->cache = config->cache;
 	f->transport = config->transport;
 	f->stats = config->stats;
+	f->record = config->record;
 	f->passthrough = config->passthrough;
 	f->opens = config->opens;
 	f->splice = config->splice;
+	f->socket = config->socket;
 	f->mounted = config->mounted;
 	f->context = config->context;
 	if (fuse_opt_add_arg(&args, "fetchfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 || fuse_opt_add_arg(&args, config->options) < 0)
@@ -163,4 +166,9 @@ void fs_free(struct fs *f)
 {
 	fuse_session_destroy(f->session);
 	free(f);
+}
+
+bool fs_can_pass(const struct fs *f)
+{
+	return f->can_pass;
 }

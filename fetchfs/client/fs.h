@@ -8,6 +8,7 @@
 #define SPORE_FETCHFS_CLIENT_FS_H
 
 #include "fetchfs/client/files.h"
+#include "fetchfs/client/record.h"
 #include "fetchfs/client/snapshot.h"
 
 struct fuse_session;
@@ -18,10 +19,12 @@ struct fs_config {
 	struct cache *cache;
 	struct transport *transport;
 	struct stats *stats;
+	struct record *record;	/* told what is read */
 	const char *options;	/* for the mount: "ro,nosuid" */
 	bool passthrough;	/* where the kernel and the library have it; it needs opens */
 	bool opens;		/* the kernel is to ask for every open; else where it cannot do without only */
 	bool splice;		/* contents go from cache to kernel without a copy in between */
+	const char *socket;	/* of control, for who asks; may be NULL */
 	void (*mounted)(void *context);	/* called once when the kernel has begun to talk */
 	void *context;
 };
@@ -35,5 +38,7 @@ errint_t fs_run(struct fs *f, bool handle_signals);
 /* Unmounts. After store_stop: no more answers are on their way. */
 void fs_unmount(struct fs *f);
 void fs_free(struct fs *f);
+/* Agreed with the kernel. */
+bool fs_can_pass(const struct fs *f);
 
 #endif

@@ -146,6 +146,9 @@ static errint_t enter(struct dir_request *d, struct place *ret, struct snapshot_
 {
 	errint_t r = snapshot_place(d->fs->snapshot, d->ino, ret);
 
+	/* A listing, or a catalog of its own that is needed to go on. */
+	if (r == 0 && (d->kind != LOOKUP || ret->inode.nested != CATALOG_NONE))
+		record_directory(d->fs->record, d->ino);
 	return r < 0 ? r : snapshot_enter(d->fs->snapshot, ret, w);
 }
 
@@ -198,12 +201,27 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	serve(&d);
 }
 
+/* Without this operation libfuse would answer, and the kernel ask again each time and cache nothing. */
+void fs_open_directory(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	const struct fs *f = fuse_req_userdata(req);
+
+	(void)ino;
+	if (f->no_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->keep_cache = fi->cache_readdir = 1;
+	fuse_reply_open(req, fi);
+}
+
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct dir_request d = { .fs = fuse_req_userdata(req), .req = req, .kind = READDIR, .ino = ino, .size = size,
 				 .offset = (uint64_t)offset };
 
 	(void)fi;
+	stats_add(d.fs->stats, listings, 1);
 	serve(&d);
 }
 
@@ -213,6 +231,7 @@ void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 				 .offset = (uint64_t)offset };
 
 	(void)fi;
+	stats_add(d.fs->stats, listings, 1);
 	serve(&d);
 }
 
@@ -300,6 +319,8 @@ static char *mount_attribute(struct fs *f, const char *name)
 		return io_format("%ld", (long)getpid());
 	if (strcmp(name, "url") == 0)
 		return io_format("%s", transport_url(f->transport, 0));
+	if (strcmp(name, "socket") == 0)
+		return f->socket ? io_format("%s", f->socket) : NULL;
 	if (strcmp(name, "passthrough") == 0)
 		return io_format("%d", f->can_pass);
 	if (strcmp(name, "hash") != 0)
@@ -308,21 +329,60 @@ static char *mount_attribute(struct fs *f, const char *name)
 	return io_format("%s", digest);
 }
 
-void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+/* "yes", "no", or the share in percent, rounded down but not to 0. */
+static char *cached_share(struct fs *f, const struct place *p)
+{
+	uint64_t bytes = files_cached(f->files, p);
+
+	if (bytes >= p->inode.size)
+		return io_format("yes");
+	if (bytes == 0)
+		return io_format("no");
+	return io_format("%u%%", MAX((unsigned)((double)bytes * 100 / (double)p->inode.size), 1));
+}
+
+/* What is asked of a file or directory: not listed either. NULL: no such attribute. */
+static char *place_attribute(struct fs *f, const struct place *p, const char *name)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct digest d;
+
+	if (strcmp(name, "revision") == 0)
+		return io_format("%llu", (unsigned long long)f->snapshot->revision);
+	if (!S_ISREG(p->inode.mode))
+		return NULL;
+	if (strcmp(name, "chunks") == 0)
+		return io_format("%u", p->inode.count);
+	if (strcmp(name, "cached") == 0)
+		return cached_share(f, p);
+	if (strcmp(name, "hash") != 0 || files_key(p, &d) < 0)
+		return NULL;
+	digest_to_text(&d, text);
+	return io_format("%s", text);
+}
+
+static char *own_attribute(struct fs *f, fuse_ino_t ino, const struct place *p, const char *name)
 {
 	static const char prefix[] = "user.fetchfs.";
+	size_t n = sizeof(prefix) - 1;
+
+	if (strncmp(name, prefix, n) != 0)
+		return NULL;
+	return ino == FUSE_ROOT_ID ? mount_attribute(f, name + n) : place_attribute(f, p, name + n);
+}
+
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
 	struct fs *f = fuse_req_userdata(req);
+	_cleanup_free_ char *text = NULL;
 	struct place p;
 	const void *value;
 	uint32_t length;
 	errint_t r = snapshot_place(f->snapshot, ino, &p);
 
-	if (ino == FUSE_ROOT_ID && strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
-		_cleanup_free_ char *text = mount_attribute(f, name + sizeof(prefix) - 1);
-		if (text) {
-			reply_xattr(req, text, strlen(text), size);
-			return;
-		}
+	if (r == 0 && (text = own_attribute(f, ino, &p, name))) {
+		reply_xattr(req, text, strlen(text), size);
+		return;
 	}
 	if (r == 0)
 		r = p.inode.xattr_set == CATALOG_NONE ? -ENODATA

@@ -6,14 +6,19 @@
 #include "common/io.h"
 #include "common/message.h"
 #include "fetchfs/client/chain.h"
+#include "fetchfs/client/control.h"
 #include "fetchfs/client/daemon.h"
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/pins.h"
+#include "fetchfs/client/prefetch.h"
+#include "fetchfs/client/record.h"
 #include "fetchfs/client/settings.h"
 
 #include <libgen.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* A mount and all that it stands on. */
 struct mount {
@@ -29,6 +34,11 @@ struct mount {
 	bool has_snapshot;
 	struct files *files;
 	struct fs *fs;
+	struct control control;
+	struct ctl *ctl;
+	struct pins *pins;
+	struct record *record;
+	struct prefetch *prefetch;
 };
 
 static struct mount the_mount;
@@ -146,7 +156,49 @@ static void mounted(void *context)
 	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
 		 m->offline ? " from the cache, since no server answers" : "");
 	if (m->daemon.ready_fd >= 0)
-		daemon_ready(&m->daemon, !log_in_background(m->settings.root));
+		daemon_ready(&m->daemon, !log_open(m->settings.log, m->settings.root));
+	else if (m->settings.log != LOG_TO_DEFAULT)
+		(void)log_open(m->settings.log, m->settings.root);
+}
+
+static bool passes(void *context)
+{
+	const struct mount *m = context;
+
+	return m->fs && fs_can_pass(m->fs);
+}
+
+static int open_control(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+
+	m->control = (struct control){ .mountpoint = s->mountpoint, .cache_path = s->cache, .snapshot = &m->snapshot, .cache = m->cache,
+				       .transport = m->transport, .stats = &m->stats, .passthrough = passes, .passthrough_context = m,
+				       .offline = m->offline, .since = time(NULL) };
+	if (s->log_level)
+		log_set_level(s->log_level);
+	log_set_field("FETCHFS_MOUNT", s->mountpoint);
+	log_set_field("FETCHFS_REPOSITORY", m->snapshot.name);
+	return control_open(&m->control, s->control, s->metrics, &m->ctl);
+}
+
+static int start_control(struct mount *m)
+{
+	const char *error = NULL;
+	errint_t r = pins_new(&m->snapshot, m->files, m->cache, &m->pins);
+
+	m->control.pins = m->pins;
+	if (r == 0)
+		pins_start(m->pins, &error);
+	if (error)
+		log_warning("%s: the list of pins in the cache cannot be used: %s", m->settings.mountpoint, error);
+	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, pins_verbs, m->pins);
+	if (r == 0 && m->ctl)
+		r = ctl_start(m->ctl);
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
 /* Commas end an option. */
@@ -175,13 +227,41 @@ static char *mount_options(const struct settings *s)
 			 s->kernel_options ? "," : "", s->kernel_options ? s->kernel_options : "");
 }
 
+static int open_record(struct mount *m)
+{
+	const char *file = m->settings.record;
+	errint_t r = record_new(&m->snapshot, report, m, &m->record);
+
+	if (r == 0 && file)
+		r = record_start(m->record, file);
+	if (r == 0)
+		return 0;
+	message_error("cannot record to %s: %s", file ? file : "a file", strerror(-r));
+	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_CANNOT_CREATE;
+}
+
+/* Not worth failing for. */
+static void start_prefetch(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct prefetch_config config = {
+		.profiles = s->profile, .has_budget = s->has_prefetch, .budget = s->prefetch, .rate = s->prefetch_rate, .manifest = &m->manifest,
+		.snapshot = &m->snapshot, .files = m->files, .store = m->store, .cache = m->cache, .stats = &m->stats, .report = report, .context = m,
+	};
+	errint_t r = prefetch_start(&config, &m->prefetch);
+
+	if (r < 0)
+		log_warning("%s: nothing is fetched ahead: %s", s->mountpoint, strerror(-r));
+}
+
 static int open_fs(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	_cleanup_free_ char *options = mount_options(s);
 	struct fs_config config = {
-		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
-		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice, .mounted = mounted, .context = m,
+		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options, .record = m->record,
+		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice,
+		.socket = m->ctl ? ctl_path(m->ctl) : NULL, .mounted = mounted, .context = m,
 	};
 	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->files) : -ENOMEM;
 
@@ -199,14 +279,21 @@ static int open_fs(struct mount *m)
 /* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
 static void close_all(struct mount *m)
 {
+	if (m->ctl)
+		ctl_stop(m->ctl);
 	if (m->fs)
 		fs_unmount(m->fs);
+	prefetch_stop(m->prefetch);
 	if (m->transport)
 		transport_stop(m->transport);
 	if (m->store)
 		store_stop(m->store);
+	pins_free(m->pins);
 	if (m->fs)
 		fs_free(m->fs);
+	ctl_free(m->ctl);
+	prefetch_free(m->prefetch);
+	record_free(m->record);
 	if (m->files)
 		files_free(m->files);
 	if (m->has_snapshot)
@@ -234,8 +321,15 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = open_snapshot(m);
 	if (code == 0)
+		code = open_control(m);
+	if (code == 0)
+		code = open_record(m);
+	if (code == 0)
 		code = open_fs(m);
+	if (code == 0)
+		code = start_control(m);
 	if (code == 0) {
+		start_prefetch(m);
 		errint_t r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {
 			log_warning("%s: the mount ends: %s", m->settings.mountpoint, strerror(-r));
@@ -294,7 +388,7 @@ static int run_mount(struct mount *m)
 	return serve(m);
 }
 
-enum { ID_TIMEOUT = 256, ID_PROXY };
+enum { ID_TIMEOUT = 256, ID_PROXY, ID_RECORD };
 
 static const struct option_spec mount_options_table[] = {
 	{ 'K', "key", "KEY.pub", "trust this root key; may be repeated", 0 },
@@ -302,6 +396,7 @@ static const struct option_spec mount_options_table[] = {
 	{ 'q', "quota", "SIZE", "let the cache take at most so much, as 20G or 50% (default: 50% of the file system)", 0 },
 	{ 't', "tag", "TAG", "mount the revision of this tag, not the latest", 0 },
 	{ 'o', "options", "OPTIONS", "mount options, separated by commas (see fetchfs(1))", 0 },
+	{ 0, "record", "FILE", "note in FILE what is read, in order: a profile for 'publish --profile'", ID_RECORD },
 	{ 'f', "foreground", NULL, "stay in the foreground", 0 },
 	{ 0, "proxy", "PROXIES", "fetch through these, as 'http://a:80|http://b:80;DIRECT' (default: http_proxy, https_proxy and no_proxy)", ID_PROXY },
 	{ 0, "timeout", "SECONDS", "fail reads that wait longer (default: 0, wait without end)", ID_TIMEOUT },
@@ -334,6 +429,10 @@ static int on_mount_option(void *context, int id, const char *value)
 	case ID_PROXY:
 		/* From argv, where it is overwritten. */
 		return settings_set_proxy(s, (char *)value);
+	case ID_RECORD:
+		free(s->record);
+		s->record = strdup(value);
+		return s->record ? 0 : EXIT_SOFTWARE;
 	case ID_TIMEOUT:
 		if (parse_number(value, 0, 1000000, &number) < 0) {
 			message_error("--timeout: expected a number of seconds, not '%s'", value);

@@ -22,6 +22,7 @@ void settings_init(struct settings *s)
 void settings_done(struct settings *s)
 {
 	free(s->cache);
+	free(s->record);
 	free(s->kernel_options);
 	secret_free(s->proxy);
 	while (s->url_count > 0) {
@@ -184,11 +185,66 @@ static int set_hard(struct settings *s, const char *name, const char *value, voi
 	return 0;
 }
 
+static int set_control(struct settings *s, const char *name, const char *value, void *field)
+{
+	if (*value == '/' || strcmp(value, "off") == 0)
+		return set_text(s, name, value, field);
+	message_error("option control: expected an absolute path of a directory, or 'off', not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_metrics(struct settings *s, const char *name, const char *value, void *field)
+{
+	uint64_t port;
+
+	if (*value == '/' || parse_number(value, 1, UINT16_MAX, &port) == 0)
+		return set_text(s, name, value, field);
+	message_error("option metrics: expected a port (1 to 65535) or an absolute path, not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_log(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	if (log_parse_target(value, &s->log) == 0)
+		return 0;
+	message_error("option log: expected stderr, syslog, journal or kmsg, not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_log_level(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	if (log_parse_level(value, &s->log_level) == 0)
+		return 0;
+	message_error("option loglevel: expected error, warning, notice, info or debug, not '%s'", value);
+	return EXIT_USAGE;
+}
+
 static int set_quota(struct settings *s, const char *name, const char *value, void *field)
 {
 	(void)name;
 	(void)field;
 	return settings_set_quota(s, value);
+}
+
+static int set_size(struct settings *s, const char *name, const char *value, void *field)
+{
+	uint64_t *bytes = field;
+
+	(void)s;
+	if (parse_size(value, bytes) == 0)
+		return 0;
+	message_error("option %s: expected a size (as 500K or 20M), not '%s'", name, value);
+	return EXIT_USAGE;
+}
+
+static int set_prefetch(struct settings *s, const char *name, const char *value, void *field)
+{
+	s->has_prefetch = true;
+	return set_size(s, name, value, field);
 }
 
 /* What may stand behind -o beside the words above. fetchfs(1) describes each. */
@@ -205,10 +261,14 @@ static const struct setting {
 	{ "cert", true, set_text, FIELD(cert_file) },
 	{ "certkey", true, set_text, FIELD(key_file) },
 	{ "connect_timeout", true, set_seconds, FIELD(limits.connect) },
+	{ "control", true, set_control, FIELD(control) },
 	{ "credentials", true, set_text, FIELD(credentials_file) },
 	{ "hard", false, set_hard, 0 },
 	{ "headers", true, set_text, FIELD(headers_file) },
 	{ "key", true, set_key, 0 },
+	{ "log", true, set_log, 0 },
+	{ "loglevel", true, set_log_level, 0 },
+	{ "metrics", true, set_metrics, FIELD(metrics) },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
 	{ "noallow_other", false, set_flag, FIELD(no_allow_other) },
@@ -216,8 +276,12 @@ static const struct setting {
 	{ "opens", false, set_flag, FIELD(opens) },
 	{ "parallel", true, set_seconds, FIELD(parallel) },
 	{ "passthrough", false, set_flag, FIELD(passthrough) },
+	{ "prefetch", true, set_prefetch, FIELD(prefetch) },
+	{ "prefetch_rate", true, set_size, FIELD(prefetch_rate) },
+	{ "profile", true, set_text, FIELD(profile) },
 	{ "proxy", true, set_proxy, 0 },
 	{ "quota", true, set_quota, 0 },
+	{ "record", true, set_copy, FIELD(record) },
 	{ "request_timeout", true, set_seconds, FIELD(limits.total) },
 	{ "root", false, set_flag, FIELD(root) },
 	{ "soft", true, set_seconds, FIELD(timeout) },
@@ -319,10 +383,28 @@ static char *default_cache(void)
 	return home && *home ? io_format("%s/.cache/fetchfs", home) : NULL;
 }
 
+/* The daemon leaves the working directory. */
+static int make_absolute(char **path)
+{
+	_cleanup_free_ char *here = NULL;
+	char *absolute;
+
+	if (!*path || **path == '/')
+		return 0;
+	here = getcwd(NULL, 0);
+	absolute = here ? io_format("%s/%s", here, *path) : NULL;
+	if (!absolute) {
+		message_error("cannot tell the working directory: %s", strerror(errno));
+		return EXIT_SOFTWARE;
+	}
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
 int settings_finish(struct settings *s)
 {
 	int code = read_keys(s);
-	char *absolute;
 
 	if (code)
 		return code;
@@ -332,16 +414,6 @@ int settings_finish(struct settings *s)
 		message_error("no cache directory given, and HOME is not set: use -c DIRECTORY");
 		return EXIT_USAGE;
 	}
-	/* The daemon leaves the working directory. */
-	if (*s->cache != '/') {
-		_cleanup_free_ char *here = getcwd(NULL, 0);
-		absolute = here ? io_format("%s/%s", here, s->cache) : NULL;
-		if (!absolute) {
-			message_error("cannot tell the working directory: %s", strerror(errno));
-			return EXIT_SOFTWARE;
-		}
-		free(s->cache);
-		s->cache = absolute;
-	}
-	return 0;
+	code = make_absolute(&s->cache);
+	return code ? code : make_absolute(&s->record);
 }

@@ -4,6 +4,7 @@
 #define SPORE_FETCHFS_CLIENT_SETTINGS_H
 
 #include "common/signify.h"
+#include "fetchfs/client/log.h"
 #include "fetchfs/client/transport.h"
 
 #define SETTINGS_MAX_KEYS 16
@@ -25,9 +26,17 @@ struct settings {
 	const char *tag, *ca_file;
 	const char *cert_file, *key_file, *credentials_file, *headers_file;
 	struct transport_limits limits;
+	const char *profile;		/* NAME[:NAME...]; NULL: the default */
+	char *record;			/* file */
+	uint64_t prefetch, prefetch_rate;	/* bytes; bytes a second, 0: no limit */
+	bool has_prefetch;
 	unsigned timeout;		/* seconds that a read waits; 0: without end (hard) */
 	unsigned mount_timeout;
 	unsigned parallel;
+	const char *control;		/* directory of the control socket, or "off" */
+	const char *metrics;		/* port or path */
+	enum log_target log;
+	int log_level;			/* 0: not given */
 	bool foreground, root, passthrough, opens, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */

@@ -54,6 +54,7 @@ static void free_tree(struct tree *t)
 	if (t->c.data)
 		cache_unmap(t->c.data, t->c.size);
 	free((void *)t->nested);
+	free((void *)t->packs);
 	free(t);
 }
 
@@ -75,6 +76,10 @@ static errint_t new_tree(const void *data, size_t size, const struct digest *d, 
 	if (r == 0 && t->c.nested > 0) {
 		t->nested = calloc(t->c.nested, sizeof(*t->nested));
 		r = t->nested ? 0 : -ENOMEM;
+	}
+	if (r == 0 && t->c.objects > 0) {
+		t->packs = calloc(t->c.objects, sizeof(*t->packs));
+		r = t->packs ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		free_tree(t);
@@ -212,6 +217,40 @@ errint_t snapshot_place(struct snapshot *s, uint64_t ino, struct place *ret)
 	ret->index = (uint32_t)(ino - 1 - t->base);
 	ret->ino = ino;
 	return catalog_inode(&t->c, ret->index, &ret->inode);
+}
+
+/* Which of a catalog's nested ones has this number (counted as bases are). */
+static errint_t nested_with(const struct tree *t, uint64_t value, uint32_t *ret)
+{
+	struct catalog_nested n;
+
+	for (uint32_t i = 0; catalog_nested(&t->c, i, &n) == 0; i++) {
+		if (value < t->base + n.inode_base || value - t->base - n.inode_base >= n.subtree_inodes)
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return -ESTALE;
+}
+
+errint_t snapshot_find(struct snapshot *s, uint64_t ino, struct place *ret)
+{
+	errint_t r;
+
+	/* Each round loads a catalog of a narrower range. */
+	while ((r = snapshot_place(s, ino, ret)) == -ESTALE && ino > 0) {
+		struct tree *t = find_tree(s, ino - 1);
+		uint32_t nested;
+		/* The number may be behind those of a catalog that is nested beside: then it is in one above. */
+		while (t && nested_with(t, ino - 1, &nested) < 0)
+			t = t->parent;
+		if (!t || atomic_load_explicit(&t->nested[nested], memory_order_acquire))
+			return -ESTALE;
+		r = load_nested(s, t, nested, NULL);
+		if (r < 0)
+			return r;
+	}
+	return r;
 }
 
 /* An entry's inode: of this catalog, or (hard links) of one above. */

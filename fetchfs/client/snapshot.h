@@ -25,8 +25,7 @@ struct tree {
 	struct tree *_Atomic *nested;	/* c.nested: loaded, or NULL */
 	unsigned levels;
 	struct tree *_Atomic next[SNAPSHOT_LEVELS];	/* by base */
-	/* How its packs are being read, for the reader of files. */
-	atomic_uint last_object, object_run, object_horizon;
+	atomic_uchar *packs;		/* c.objects: how each was used, for the reader of files */
 };
 
 struct snapshot {
@@ -60,6 +59,9 @@ void snapshot_close(struct snapshot *s);
 
 /* -ESTALE for a number that no loaded catalog has. */
 errint_t snapshot_place(struct snapshot *s, uint64_t ino, struct place *ret);
+
+/* As snapshot_place, but loads the catalogs on the way to it where the cache has them. -EAGAIN: it does not. */
+errint_t snapshot_find(struct snapshot *s, uint64_t ino, struct place *ret);
 
 /* Who waits for a nested catalog. */
 struct snapshot_waiter {

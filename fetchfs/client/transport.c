@@ -104,8 +104,7 @@ static void report_trouble(struct transport *t, const struct transport_request *
 	t->report(t->report_context, true, text);
 }
 
-/* lock held. All that waits for better times is tried at once. */
-static void wake_delayed(struct transport *t)
+void transport_wake_delayed(struct transport *t)
 {
 	for (struct transport_request *r = t->delayed; r; r = r->next)
 		r->due = 0;
@@ -120,7 +119,7 @@ static void note_success(struct transport *t, const struct transport_slot *s)
 	was_bad |= proxy_worked(&t->proxies, s->route.proxy);
 	transport_hedge_earn(t);
 	if (was_bad)
-		wake_delayed(t);
+		transport_wake_delayed(t);
 	if (!t->in_trouble)
 		return;
 	t->in_trouble = false;
@@ -219,6 +218,16 @@ static struct transport_slot *free_slot(struct transport *t)
 	return NULL;
 }
 
+/* Some stay free for requests that somebody waits for, unless there are few. */
+static bool has_slot_for_background(const struct transport *t)
+{
+	unsigned idle = 0;
+
+	for (unsigned i = 0; i < t->parallel; i++)
+		idle += !t->slots[i].request;
+	return idle > MIN(2, t->parallel - 1);
+}
+
 /* lock held, and released in between */
 static void start_request(struct transport *t, struct transport_slot *s, struct transport_request *r)
 {
@@ -249,7 +258,7 @@ static void start_requests(struct transport *t)
 		if (!s)
 			return;
 		r = queue_pop(&t->demand);
-		if (!r && t->in_flight + 2 < 2 * t->parallel)
+		if (!r && t->in_flight + 2 < 2 * t->parallel && has_slot_for_background(t))
 			r = queue_pop(&t->background);
 		if (!r)
 			return;

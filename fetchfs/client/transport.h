@@ -77,18 +77,6 @@ struct transport_request {
 	int64_t due;
 };
 
-/* What is known of a mirror. */
-struct transport_mirror_state {
-	char url[TRANSPORT_ERROR_SIZE];	/* without user and password */
-	bool preferred;			/* the next request goes there, unless it is bad */
-	unsigned faults;		/* in a row */
-	int64_t bad_until;		/* clock_now; in the past: it is well */
-	int64_t latency;		/* ns until the first byte, a moving average; 0: not known */
-	uint64_t throughput;		/* bytes a second of one transfer, the same */
-	uint64_t requests, failures, bytes;
-	char last_error[TRANSPORT_ERROR_SIZE];
-};
-
 struct transport_proxy_state {
 	char url[TRANSPORT_ERROR_SIZE];	/* without user and password; "DIRECT" */
 	unsigned group;
@@ -117,7 +105,25 @@ size_t transport_mirrors(const struct transport *t);
 /* Without user and password. */
 const char *transport_url(const struct transport *t, size_t mirror);
 /* -ENOENT: there are not so many. Any thread. */
-errint_t transport_mirror_state(struct transport *t, size_t mirror, struct transport_mirror_state *ret);
 errint_t transport_proxy_state(struct transport *t, size_t proxy, struct transport_proxy_state *ret);
+
+/* How a mirror did since the mount began. Any thread. */
+struct transport_mirror_info {
+	const char *url;	/* as long as the transport; without user and password */
+	bool preferred;		/* the next request goes there, unless it is bad */
+	uint64_t requests;	/* attempts, those included that were cancelled */
+	uint64_t good, faults;	/* of them */
+	uint64_t bytes;		/* of good bodies */
+	int64_t busy;		/* ns that good transfers took, added up */
+	int64_t latency;	/* ns until the first byte, a moving average; 0: not known */
+	uint64_t throughput;	/* bytes a second of one transfer, the same */
+	unsigned faults_in_row;
+	int64_t bad_for;	/* ns since the first of these; 0: it is well */
+	int64_t retry_in;	/* ns while others are preferred */
+	char error[TRANSPORT_ERROR_SIZE];	/* its last fault; "": none */
+};
+void transport_mirror_info(struct transport *t, size_t mirror, struct transport_mirror_info *ret);
+/* All mirrors count as well, and what waits for better times is tried at once. */
+void transport_reset_mirrors(struct transport *t);
 
 #endif

@@ -440,11 +440,13 @@ static bool blames_proxy(const struct transport *t, const struct transport_slot 
 
 static void measure(struct transport_slot *s)
 {
-	curl_off_t sent = 0, first = 0, retry = 0;
+	curl_off_t sent = 0, first = 0, retry = 0, took = 0;
 
 	curl_easy_getinfo(s->curl, CURLINFO_PRETRANSFER_TIME_T, &sent);
 	curl_easy_getinfo(s->curl, CURLINFO_STARTTRANSFER_TIME_T, &first);
 	curl_easy_getinfo(s->curl, CURLINFO_RETRY_AFTER, &retry);
+	curl_easy_getinfo(s->curl, CURLINFO_TOTAL_TIME_T, &took);
+	s->took = (int64_t)took * 1000;
 	s->latency = first > sent ? (int64_t)(first - sent) * 1000 : 0;
 	s->retry_after = MIN((int64_t)retry, INT64_C(86400)) * NS_PER_SECOND;
 }

@@ -196,8 +196,10 @@ void transport_mirror_worked(struct transport *t, const struct transport_slot *s
 	struct transport_mirror *m = &t->mirrors[s->route.mirror];
 
 	m->faults = 0;
-	m->bad_until = m->closed_until = 0;
+	m->bad_until = m->closed_until = m->bad_since = 0;
+	m->good++;
 	m->bytes += s->size;
+	m->busy += s->took;
 	if (s->latency > 0)
 		add_latency(m, s->latency);
 	if (s->size >= MEASURED_SIZE && s->first_byte)
@@ -210,6 +212,8 @@ void transport_mirror_failed(struct transport *t, unsigned mirror, int64_t retry
 	int64_t now = clock_now();
 
 	m->failures++;
+	if (!m->bad_since)
+		m->bad_since = now;
 	m->bad_until = now + transport_backoff(t, NS_PER_SECOND, m->faults, BACKOFF_MAX);
 	if (retry_after > 0)
 		m->closed_until = now + MIN(retry_after, RETRY_AFTER_MAX);
@@ -250,26 +254,32 @@ int64_t transport_mirror_estimate(const struct transport *t, uint64_t size)
 	return estimate(&t->mirrors[t->preferred], size);
 }
 
-errint_t transport_mirror_state(struct transport *t, size_t mirror, struct transport_mirror_state *ret)
+void transport_mirror_info(struct transport *t, size_t mirror, struct transport_mirror_info *ret)
 {
 	const struct transport_mirror *m = &t->mirrors[mirror];
+	int64_t now = clock_now();
 
-	if (mirror >= t->mirror_count)
-		return -ENOENT;
-	memset(ret, 0, sizeof(*ret));
 	pthread_mutex_lock(&t->lock);
-	snprintf(ret->url, sizeof(ret->url), "%s", m->url);
-	ret->preferred = mirror == t->preferred;
-	ret->faults = m->faults;
-	ret->bad_until = MAX(m->bad_until, m->closed_until);
-	ret->latency = m->latency;
-	ret->throughput = m->throughput;
-	ret->requests = m->requests;
-	ret->failures = m->failures;
-	ret->bytes = m->bytes;
-	snprintf(ret->last_error, sizeof(ret->last_error), "%s", m->last_error);
+	*ret = (struct transport_mirror_info){ .url = m->url, .preferred = mirror == t->preferred, .requests = m->requests, .good = m->good,
+					       .faults = m->failures, .bytes = m->bytes, .busy = m->busy, .latency = m->latency,
+					       .throughput = m->throughput, .faults_in_row = m->faults,
+					       .bad_for = m->bad_since ? MAX(now - m->bad_since, 1) : 0, .retry_in = wait_for(m, now) };
+	memcpy(ret->error, m->last_error, sizeof(ret->error));
 	pthread_mutex_unlock(&t->lock);
-	return 0;
+}
+
+void transport_reset_mirrors(struct transport *t)
+{
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->mirror_count; i++) {
+		t->mirrors[i].faults = 0;
+		t->mirrors[i].bad_until = t->mirrors[i].closed_until = t->mirrors[i].bad_since = 0;
+	}
+	for (int i = 0; i < (int)t->proxies.count; i++)
+		proxy_worked(&t->proxies, i);
+	transport_wake_delayed(t);
+	pthread_mutex_unlock(&t->lock);
+	curl_multi_wakeup(t->multi);
 }
 
 errint_t transport_proxy_state(struct transport *t, size_t proxy, struct transport_proxy_state *ret)

@@ -25,7 +25,9 @@ struct transport_mirror {
 	int64_t latency, deviation;	/* ns to the first byte, moving averages; 0: not measured */
 	uint64_t throughput;	/* bytes a second of one transfer; 0: not measured */
 	int64_t tried_at;
-	uint64_t requests, failures, bytes;
+	uint64_t requests, good, failures, bytes;
+	int64_t busy;		/* ns of good transfers */
+	int64_t bad_since;	/* the first of the faults in a row; 0: it is well */
 	char last_error[TRANSPORT_ERROR_SIZE];
 };
 
@@ -59,6 +61,7 @@ struct transport_slot {
 	bool by_proxy;		/* it was the proxy's fault for certain */
 	int64_t retry_after;	/* ns */
 	int64_t latency;	/* ns between the request and the first byte */
+	int64_t took;		/* ns of it all */
 	char error[TRANSPORT_ERROR_SIZE];
 };
 
@@ -108,6 +111,8 @@ enum { REQUEST_QUEUED = 1, REQUEST_DELAYED, REQUEST_SENT, REQUEST_ANSWERED };
 
 /* transport.c; the lock is held. by_proxy: the mirror was not even asked. */
 void transport_note_fault(struct transport *t, const struct transport_route *route, bool by_proxy, int64_t retry_after, const char *error);
+/* All that waits for better times is tried at once. */
+void transport_wake_delayed(struct transport *t);
 /* base doubled with each step up to max; then anything between half of it and all. */
 int64_t transport_backoff(struct transport *t, int64_t base, unsigned step, int64_t max);
 

@@ -7,7 +7,7 @@
 
 cfg_repository='' cfg_tag='' cfg_proxy='' cfg_cache_quota='' cfg_scratch=auto cfg_scratch_size='' cfg_shell=no cfg_datasource=auto
 cfg_init='' cfg_onfail=halt cfg_ntp='' cfg_network_timeout=30 cfg_mount_timeout=60 cfg_resize=yes
-cfg_build_date=''
+cfg_build_date='' cfg_profile='' cfg_record=no
 settings_unknown=
 
 # setting_assign KEY VALUE: 1 for a key that is not known.
@@ -17,6 +17,8 @@ setting_assign() {
 	tag) cfg_tag=$2 ;;
 	proxy) cfg_proxy=$2 ;;
 	cache_quota) cfg_cache_quota=$2 ;;
+	profile) setting_names "$2" && cfg_profile=$2 ;;
+	record) setting_yes_no "$2" && cfg_record=$yes_no ;;
 	scratch) cfg_scratch=$2 ;;
 	scratch_size) cfg_scratch_size=$2 ;;
 	shell) setting_yes_no "$2" && cfg_shell=$yes_no ;;
@@ -37,6 +39,13 @@ setting_yes_no() {
 	yes | on | true | 1) yes_no=yes ;;
 	no | off | false | 0) yes_no=no ;;
 	*) return 1 ;;
+	esac
+}
+
+# Names of profiles, separated by colons: they go into a list of mount options.
+setting_names() {
+	case $1 in
+	*[!A-Za-z0-9._:-]*) return 1 ;;
 	esac
 }
 
@@ -127,7 +136,7 @@ settings_context() {
 	[ -r "$1" ] || return 0
 	while read -r line || [ -n "$line" ]; do
 		case $line in
-		repository=* | tag=* | proxy=* | cache_quota=* | resize=*) setting_pair "${line%%=*}" "${line#*=}" ;;
+		repository=* | tag=* | proxy=* | cache_quota=* | profile=* | resize=*) setting_pair "${line%%=*}" "${line#*=}" ;;
 		'') ;;
 		*) settings_unknown="$settings_unknown ${line%%=*}" ;;
 		esac

@@ -224,7 +224,7 @@ static void test_answers(void **state)
 
 static void test_measured(void **state)
 {
-	struct transport_mirror_state m;
+	struct transport_mirror_info m;
 	struct transport *t;
 	struct server s;
 	struct fetch f;
@@ -236,15 +236,14 @@ static void test_measured(void **state)
 	t = open_transport(s.url, NULL);
 	start(t, &f, 100005, 100005, true, 0);
 	assert_int_equal(finish(t, &f), 0);
-	assert_int_equal(transport_mirror_state(t, 0, &m), 0);
+	transport_mirror_info(t, 0, &m);
 	assert_string_equal(m.url, s.url);
 	assert_true(m.preferred);
 	assert_int_equal(m.requests, 1);
-	assert_int_equal(m.failures, 0);
+	assert_int_equal(m.faults, 0);
 	assert_int_equal(m.bytes, 100005);
 	assert_true(m.latency > 0 && m.latency < NS_PER_SECOND);
 	assert_true(m.throughput > 1000);
-	assert_int_equal(transport_mirror_state(t, 1, &m), -ENOENT);
 	close_transport(t);
 	stop_server(&s);
 }
@@ -252,7 +251,7 @@ static void test_measured(void **state)
 /* Respected, but not for a week. */
 static void test_retry_after(void **state)
 {
-	struct transport_mirror_state m;
+	struct transport_mirror_info m;
 	struct transport *t;
 	struct server s;
 	struct fetch f;
@@ -261,10 +260,13 @@ static void test_retry_after(void **state)
 	start_server(&s, "HTTP/1.1 429 Later\r\nRetry-After: 604800\r\nContent-Length: 0\r\n\r\n", GOOD);
 	t = open_transport(s.url, NULL);
 	start(t, &f, 5, 5, false, 0);
-	for (int i = 0; i < 500 && (transport_mirror_state(t, 0, &m) < 0 || m.failures == 0); i++)
+	transport_mirror_info(t, 0, &m);
+	for (int i = 0; i < 500 && m.faults == 0; i++) {
 		usleep(10000);
-	assert_int_equal(m.failures, 1);
-	assert_in_range(m.bad_until - clock_now(), 50 * NS_PER_SECOND, 60 * NS_PER_SECOND);
+		transport_mirror_info(t, 0, &m);
+	}
+	assert_int_equal(m.faults, 1);
+	assert_in_range(m.retry_in, 50 * NS_PER_SECOND, 60 * NS_PER_SECOND);
 	/* Longer than the first pauses otherwise are. */
 	usleep(800000);
 	assert_int_equal(atomic_load(&s.asked), 1);
@@ -296,7 +298,7 @@ static void test_race(void **state)
 
 static void test_race_of_mirrors(void **state)
 {
-	struct transport_mirror_state m;
+	struct transport_mirror_info m;
 	struct server dead, well;
 	struct transport *t;
 	struct fetch f;
@@ -312,7 +314,7 @@ static void test_race_of_mirrors(void **state)
 	/* It was found out once, or twice when it was tried again. */
 	assert_in_range(stats_get(&stats, hedges), 1, 3);
 	assert_in_range(atomic_load(&dead.asked), 1, 3);
-	assert_int_equal(transport_mirror_state(t, 1, &m), 0);
+	transport_mirror_info(t, 1, &m);
 	assert_true(m.preferred);
 	close_transport(t);
 	stop_server(&dead);
