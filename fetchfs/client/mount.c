@@ -23,8 +23,8 @@ struct mount {
 	struct cache *cache;
 	struct transport *transport;
 	struct store *store;
-	struct manifest manifest;
-	bool has_manifest, offline;
+	struct chain_config chain;
+	struct chain_choice choice;
 	struct snapshot snapshot;
 	bool has_snapshot;
 	struct files *files;
@@ -89,14 +89,29 @@ static int open_store(struct mount *m)
 static int open_chain(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	struct chain_config config = {
-		.transport = m->transport, .cache = m->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
-		.limit = s->mount_timeout,
-	};
 	struct chain_trouble trouble;
-	errint_t r = chain_open(&config, &m->manifest, &m->offline, &trouble);
+	errint_t r;
 
-	m->has_manifest = r == 0;
+	m->chain = (struct chain_config){
+		.transport = m->transport, .cache = m->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
+		.limit = s->mount_timeout, .tag = s->tag, .revision = s->revision, .date = s->date, .pin_file = s->pin_file,
+	};
+	r = chain_open(&m->chain, &m->choice, &trouble);
+	if (r == 0) {
+		if (m->choice.note[0])
+			message_warning("%s", m->choice.note);
+		return 0;
+	}
+	message_error("%s", trouble.text[0] ? trouble.text : strerror(-r));
+	return trouble.exit_code ? trouble.exit_code : EXIT_SOFTWARE;
+}
+
+/* Only a choice that can be mounted is kept. */
+static int keep_choice(struct mount *m)
+{
+	struct chain_trouble trouble = { .exit_code = 0 };
+	errint_t r = m->choice.kept ? 0 : chain_keep(&m->chain, &m->choice, &trouble);
+
 	if (r == 0)
 		return 0;
 	message_error("%s", trouble.text[0] ? trouble.text : strerror(-r));
@@ -106,15 +121,9 @@ static int open_chain(struct mount *m)
 static int open_snapshot(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	const struct manifest_tag *tag = NULL;
 	char error[TRANSPORT_ERROR_SIZE] = "";
-	errint_t r;
+	errint_t r = snapshot_open(&m->snapshot, &m->choice.manifest, m->store, m->cache, &m->stats, s->mount_timeout, error);
 
-	if (s->tag && !(tag = manifest_find_tag(&m->manifest, s->tag))) {
-		message_error("repository %s at %s has no tag '%s'; fetchfs stat lists its tags", m->manifest.name, s->urls[0], s->tag);
-		return EXIT_NO_INPUT;
-	}
-	r = snapshot_open(&m->snapshot, &m->manifest, tag, m->store, m->cache, &m->stats, s->mount_timeout, error);
 	m->has_snapshot = true;
 	if (r == -ETIMEDOUT) {
 		message_error("cannot fetch the root catalog: %s: no good answer within %u seconds; check the server, or publish again",
@@ -122,7 +131,7 @@ static int open_snapshot(struct mount *m)
 		return EXIT_UNAVAILABLE;
 	}
 	if (r < 0) {
-		message_error("cannot use the root catalog of %s: %s", m->manifest.name,
+		message_error("cannot use the root catalog of %s: %s", m->choice.manifest.name,
 			      r == -EBADMSG ? "it is malformed though it is signed; publish again"
 			      : r == -EPROTONOSUPPORT ? "its format is newer than this program; update fetchfs"
 						      : strerror(-r));
@@ -137,7 +146,7 @@ static void mounted(void *context)
 	struct mount *m = context;
 
 	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
-		 m->offline ? " from the cache, since no server answers" : "");
+		 m->choice.offline ? " from the cache, since no server answers" : m->choice.kept ? " as pinned earlier" : "");
 	if (m->daemon.ready_fd >= 0)
 		daemon_ready(&m->daemon, !log_in_background(m->settings.root));
 }
@@ -208,8 +217,7 @@ static void close_all(struct mount *m)
 		store_free(m->store);
 	if (m->transport)
 		transport_free(m->transport);
-	if (m->has_manifest)
-		manifest_done(&m->manifest);
+	chain_choice_done(&m->choice);
 	if (m->cache)
 		cache_close(m->cache);
 }
@@ -226,6 +234,8 @@ static int serve(struct mount *m)
 		code = open_chain(m);
 	if (code == 0)
 		code = open_snapshot(m);
+	if (code == 0)
+		code = keep_choice(m);
 	if (code == 0)
 		code = open_fs(m);
 	if (code == 0) {

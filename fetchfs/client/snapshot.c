@@ -290,8 +290,8 @@ static errint_t load_root(struct snapshot *s, unsigned limit, char ret_error[TRA
 	return 0;
 }
 
-errint_t snapshot_open(struct snapshot *s, const struct manifest *m, const struct manifest_tag *tag, struct store *store,
-		       struct cache *cache, struct stats *stats, unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE])
+errint_t snapshot_open(struct snapshot *s, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats, unsigned limit,
+		       char ret_error[TRANSPORT_ERROR_SIZE])
 {
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_init(&s->lock, NULL);
@@ -299,8 +299,8 @@ errint_t snapshot_open(struct snapshot *s, const struct manifest *m, const struc
 	s->cache = cache;
 	s->stats = stats;
 	snprintf(s->name, sizeof(s->name), "%s", m->name);
-	s->revision = tag ? tag->revision : m->revision;
-	s->root_record = tag ? tag->root : m->root;
+	s->revision = m->revision;
+	s->root_record = m->root;
 	s->inodes = m->inodes;
 	s->bytes = m->bytes;
 	return load_root(s, limit, ret_error);

@@ -52,10 +52,10 @@ struct place {
 
 /*
  * Loads the root catalog from the cache, or fetches it for at most limit seconds (-ETIMEDOUT). name, revision, root, inodes and bytes of the
- * manifest (or of the tag). -EBADMSG: a catalog that is malformed though it is signed.
+ * manifest. -EBADMSG: a catalog that is malformed though it is signed.
  */
-errint_t snapshot_open(struct snapshot *s, const struct manifest *m, const struct manifest_tag *tag, struct store *store,
-		       struct cache *cache, struct stats *stats, unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE]);
+errint_t snapshot_open(struct snapshot *s, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats, unsigned limit,
+		       char ret_error[TRANSPORT_ERROR_SIZE]);
 void snapshot_close(struct snapshot *s);
 
 /* -ESTALE for a number that no loaded catalog has. */
