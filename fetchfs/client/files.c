@@ -203,6 +203,7 @@ static void object_ready(struct store_waiter *w, errint_t r, const void *object,
 			data = files_extent_data(&e, &co, object, size);
 		r = data ? get_file(o->files, &o->place, &e, data, &file) : -EIO;
 	}
+	snapshot_release(o->place.tree);
 	o->opened(o, r, file);
 }
 
@@ -221,8 +222,11 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 	o->waiter.content = &e->digest;
 	o->files = f;
 	o->place = *place;
+	snapshot_hold(t);
 	/* When it returns 0, *o may be gone. */
 	r = store_fetch(f->store, &wanted, &o->waiter);
+	if (r < 0)
+		snapshot_release(t);
 	if (r == 0) {
 		stats_add(f->stats, cache_misses, 1);
 		if (wanted.is_pack)

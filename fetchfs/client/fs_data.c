@@ -111,8 +111,10 @@ void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct open_request *w;
 	struct file *file;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	if (r == 0 && !S_ISREG(p.inode.mode))
 		r = -EINVAL;
 	if (r < 0 || (fi->flags & O_ACCMODE) != O_RDONLY) {
@@ -245,8 +247,10 @@ void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 	struct fs *f = fuse_req_userdata(req);
 	uint64_t position = 0;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	(void)fi;
 	if (r == 0)
 		r = offset < 0 ? -ENXIO : seek(&p, (uint64_t)offset, whence, &position);

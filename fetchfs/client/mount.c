@@ -7,6 +7,7 @@
 #include "common/message.h"
 #include "fetchfs/client/chain.h"
 #include "fetchfs/client/daemon.h"
+#include "fetchfs/client/follow.h"
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
 #include "fetchfs/client/settings.h"
@@ -24,11 +25,13 @@ struct mount {
 	struct transport *transport;
 	struct store *store;
 	struct chain_config chain;
-	struct chain_choice choice;
+	struct chain_choice choice;	/* until the follower has it */
+	bool offline, kept;
 	struct snapshot snapshot;
 	bool has_snapshot;
 	struct files *files;
 	struct fs *fs;
+	struct follow *follow;
 };
 
 static struct mount the_mount;
@@ -98,6 +101,8 @@ static int open_chain(struct mount *m)
 	};
 	r = chain_open(&m->chain, &m->choice, &trouble);
 	if (r == 0) {
+		m->offline = m->choice.offline;
+		m->kept = m->choice.kept;
 		if (m->choice.note[0])
 			message_warning("%s", m->choice.note);
 		return 0;
@@ -122,7 +127,7 @@ static int open_snapshot(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	char error[TRANSPORT_ERROR_SIZE] = "";
-	errint_t r = snapshot_open(&m->snapshot, &m->choice.manifest, m->store, m->cache, &m->stats, s->mount_timeout, error);
+	errint_t r = snapshot_open(&m->snapshot, &m->choice.manifest, m->store, m->cache, &m->stats, s->follow, s->mount_timeout, error);
 
 	m->has_snapshot = true;
 	if (r == -ETIMEDOUT) {
@@ -146,7 +151,7 @@ static void mounted(void *context)
 	struct mount *m = context;
 
 	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
-		 m->choice.offline ? " from the cache, since no server answers" : m->choice.kept ? " as pinned earlier" : "");
+		 m->offline ? " from the cache, since no server answers" : m->kept ? " as pinned earlier" : "");
 	if (m->daemon.ready_fd >= 0)
 		daemon_ready(&m->daemon, !log_in_background(m->settings.root));
 }
@@ -198,15 +203,33 @@ static int open_fs(struct mount *m)
 	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_NO_PERMISSION;
 }
 
+static int start_following(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct follow_config config = {
+		.chain = &m->chain, .choice = &m->choice, .snapshot = &m->snapshot, .fs = m->fs, .stats = &m->stats, .follows = s->follow,
+		.ttl = s->ttl, .limit = s->mount_timeout, .report = report, .report_context = m,
+	};
+	errint_t r = follow_start(&config, &m->follow);
+
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
 /* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
 static void close_all(struct mount *m)
 {
+	if (m->follow)
+		follow_stop(m->follow);
 	if (m->fs)
 		fs_unmount(m->fs);
 	if (m->transport)
 		transport_stop(m->transport);
 	if (m->store)
 		store_stop(m->store);
+	if (m->follow)
+		follow_free(m->follow);
 	if (m->fs)
 		fs_free(m->fs);
 	if (m->files)
@@ -238,6 +261,8 @@ static int serve(struct mount *m)
 		code = keep_choice(m);
 	if (code == 0)
 		code = open_fs(m);
+	if (code == 0)
+		code = start_following(m);
 	if (code == 0) {
 		errint_t r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {

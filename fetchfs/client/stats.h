@@ -28,6 +28,9 @@
 	X(waits)		/* operations that had to wait for the network */      \
 	X(wait_errors)		/* of them: ended by a time limit or by a kill */      \
 	X(catalogs)		/* loaded */                                           \
+	X(snapshot_checks)	/* questions for a newer snapshot */                   \
+	X(snapshot_changes)	/* to another revision without a new mount */          \
+	X(invalidations)	/* of names and inodes that the kernel had cached */   \
 	X(cache_writes)		/* files put into the cache */                         \
 	X(cache_written_bytes)                                                         \
 	X(cache_full)		/* writes to the cache that failed */                  \
