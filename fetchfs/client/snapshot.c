@@ -250,7 +250,7 @@ errint_t snapshot_enter(struct snapshot *s, struct place *dir, struct snapshot_w
 	return catalog_inode(&t->c, 0, &dir->inode);
 }
 
-/* A number that a catalog had inherited which itself is gone from the tree. */
+/* A number that is gone from the tree: the catalog that had it last. The list begins with those that went last. */
 static struct tree *find_retired(struct snapshot *s, uint64_t ino, uint32_t *ret_index)
 {
 	for (struct tree *t = s->retired; t; t = t->next_retired) {
@@ -266,15 +266,19 @@ static struct tree *find_retired(struct snapshot *s, uint64_t ino, uint32_t *ret
 static struct tree *find_ino(struct snapshot *s, uint64_t ino, uint32_t *ret_index)
 {
 	const struct id_run *run = s->inherited.count ? id_runs_find(&s->inherited, ino) : NULL;
-	struct tree *t;
+	struct tree *t, *last;
 
 	if (run) {
 		*ret_index = run->index + (uint32_t)(ino - run->ino);
 		return run->owner;
 	}
 	t = ino > 0 ? find_tree(s, ino - 1) : NULL;
-	if (!t || ino - 1 - t->base >= t->c.inodes)
-		return find_retired(s, ino, ret_index);
+	if (t && ino - 1 - t->base >= t->c.inodes)
+		t = NULL;
+	/* The catalog that the number is from may have handed it on before it went. */
+	last = t && !t->retired ? NULL : find_retired(s, ino, ret_index);
+	if (last || !t)
+		return last;
 	*ret_index = (uint32_t)(ino - 1 - t->base);
 	return t;
 }

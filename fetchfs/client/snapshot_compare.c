@@ -180,7 +180,10 @@ static void compare_entry(struct compare *k, struct listing *l, const struct cat
 		return;
 	}
 	if (!same_attributes(old, new)) {
-		add_change(k, CHANGE_ATTRIBUTES, snapshot_ino(old->tree, old->index), old->tree, old->index, NULL);
+		struct origin *o = &new->tree->origins[new->index];
+		if (!o->told)
+			add_change(k, CHANGE_ATTRIBUTES, snapshot_ino(old->tree, old->index), old->tree, old->index, NULL);
+		o->told = true;
 		l->attributes = true;
 	}
 	if (is_directory)
@@ -304,7 +307,8 @@ static errint_t remove_entries(struct compare *k, const struct pair *p)
 		if (S_ISDIR(a.inode.mode))
 			push(k, &a, NULL);
 	}
-	add_change(k, CHANGE_LISTING, ino, p->old, p->old_index, NULL);
+	if (dir.inode.count > 0)
+		add_change(k, CHANGE_LISTING, ino, p->old, p->old_index, NULL);
 	return 0;
 }
 

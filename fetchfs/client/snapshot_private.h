@@ -18,6 +18,7 @@ uint64_t snapshot_ino(const struct tree *t, uint32_t index);
 struct origin {
 	struct tree *tree;
 	uint32_t index;
+	bool told;	/* that its attributes have changed: once, however many names it has */
 };
 
 /* A catalog that stays, and where it will hang. */

@@ -192,7 +192,7 @@ switchread make "$T/a" a
 switchread make "$T/b" b
 rm -rf "$T/www/repo"
 fetchfs init -n two -k "$T/key" "$T/www/repo"
-last=20
+last=14
 for n in $(seq 2 2 $last); do
 	fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/a"
 	fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/b"
@@ -201,7 +201,7 @@ show() { cp "$T/www/repo/history/$1" "$T/www/next" && mv "$T/www/next" "$T/www/r
 show 1
 : >"$T/log"
 mount_it
-switchread read "$m" 64 14 >"$T/read" 2>"$T/wrong" &
+switchread read "$m" 64 10 >"$T/read" 2>"$T/wrong" &
 reader=$!
 n=1
 while kill -0 "$reader" 2>/dev/null; do
