@@ -74,6 +74,10 @@ static errint_t verify_signatures(const struct chain_config *config, struct chai
 		return chain_refuse(t, r, where, KEYRING_FILE, 0);
 	manifest_done(&c->manifest);
 	r = trust_open_manifest(&c->keyring, c->manifest_text, c->manifest_size, 0, &c->manifest);
+	if (r == SIGNIFY_E_OTHER_KEY)
+		return chain_set_trouble(t, r, EXIT_DATA, "refused %s/" MANIFEST_FILE ": it is signed with a key that the keyring (serial %llu) does not hold: "
+					 "the key was revoked or replaced; publish again with one that it holds", where,
+					 (unsigned long long)c->keyring.serial);
 	return r < 0 ? chain_refuse(t, r, where, MANIFEST_FILE, 0) : 0;
 }
 
