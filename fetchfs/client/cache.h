@@ -5,7 +5,7 @@
  *
  *	lock			flock: shared by everybody who uses the cache
  *	session			"in use" or "clean"
- *	files/ab/b2-ab...	a content; key: its digest, or of a file of several extents the digest of their list
+ *	files/ab/b2-ab...	a pack or a chunk, key: its digest; or a file of several extents, key: the digest of their list
  *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each)
  *	suspect/ab/...		what was in files/ when its last user ended without having marked it clean: verified before its first use
  *	catalogs/b2-...		catalogs, uncompressed; verified whenever they are opened

@@ -4,7 +4,9 @@
 #include "common/io.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
+#define READY_SIZE (128 * KIB)	/* what one read brings is not kept ready */
 #define MAX_PACK_RUN 5		/* packs that are fetched ahead: one less */
 #define NEAR_PACKS 2		/* a step so small is still reading in order */
 
@@ -23,9 +25,14 @@ errint_t files_new(struct store *store, struct cache *cache, struct stats *stats
 	return 0;
 }
 
-static void free_file(struct files *f, struct file *file)
+void files_keep_ready(struct files *f)
 {
-	cache_unpin(f->cache, &file->key);
+	f->keep_ready = true;
+}
+
+/* Its key is no longer pinned. */
+static void free_file(struct file *file)
+{
 	/* The descriptor of a file in parts is theirs. */
 	if (file->fd >= 0 && !file->parts)
 		close(file->fd);
@@ -41,7 +48,7 @@ void files_free(struct files *f)
 		struct file *file;
 		while ((file = f->shards[i].files)) {
 			f->shards[i].files = file->next;
-			free_file(f, file);
+			free_file(file);
 		}
 		pthread_mutex_destroy(&f->shards[i].lock);
 	}
@@ -128,20 +135,27 @@ static errint_t hold_in_memory(const void *data, size_t size, int *ret_fd)
 	return r;
 }
 
-/* data NULL: only from the cache (-ENOENT). */
-static errint_t open_single(struct files *f, const struct digest *key, uint64_t size, const void *data, int *ret_fd)
+/* data: the file's bytes where the object has just come, NULL: only from the cache (-ENOENT). */
+static errint_t open_single(struct files *f, struct file *file, const struct catalog_extent *e, const struct store_object *o, const void *data)
 {
-	errint_t r = cache_find(f->cache, key, size, ret_fd);
+	errint_t r = cache_find(f->cache, &o->digest, o->size, &file->fd);
 
-	if (r == 0 || !data)
-		return r == 0 ? 0 : -ENOENT;
-	r = cache_put(f->cache, key, data, (size_t)size, ret_fd);
-	return r == 0 ? 0 : hold_in_memory(data, (size_t)size, ret_fd);
+	if (r < 0 && !data)
+		return -ENOENT;
+	/* The store puts packs, and those who wait the chunk that they wait for. */
+	if (r < 0 && !o->is_pack)
+		r = cache_put(f->cache, &o->digest, data, o->size, &file->fd);
+	if (r < 0)
+		return hold_in_memory(data, (size_t)file->size, &file->fd);
+	file->base = e->offset;
+	return 0;
 }
 
 static errint_t new_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *data, struct file **ret)
 {
 	struct file *file = calloc(1, sizeof(*file));
+	struct catalog_object o;
+	struct store_object wanted;
 	errint_t r;
 
 	if (!file)
@@ -152,17 +166,67 @@ static errint_t new_file(struct files *f, const struct place *p, const struct ca
 	file->fd = -1;
 	pthread_mutex_init(&file->lock, NULL);
 	if (single) {
-		file->key = single->digest;
-		cache_pin(f->cache, &file->key);
-		r = single->length == file->size ? open_single(f, &file->key, file->size, data, &file->fd) : -EIO;
+		r = files_extent_object(p->tree, single, &o, &wanted);
+		if (r == 0 && (single->length != file->size || single->offset > o.size || single->length > o.size - single->offset))
+			r = -EIO;
+		if (r == 0) {
+			file->key = o.digest;
+			cache_pin(f->cache, &file->key);
+			r = open_single(f, file, single, &wanted, data);
+		}
 	} else {
 		r = files_parts_open(f, p, file);
 	}
-	if (r < 0)
-		free_file(f, file);
-	else
+	if (r < 0) {
+		cache_unpin(f->cache, &file->key);
+		free_file(file);
+	} else {
 		*ret = file;
+	}
 	return r;
+}
+
+static void take_off(struct files_shard *shard, struct file *file)
+{
+	struct file **link = &shard->files;
+
+	while (*link != file)
+		link = &(*link)->next;
+	*link = file->next;
+}
+
+/*
+ * Shard's lock held. One that was kept ready is in use again. False: the cache has thrown its content out meanwhile (it was not pinned); it is freed.
+ */
+static bool wake(struct files *f, struct files_shard *shard, struct file *file)
+{
+	struct stat s;
+
+	cache_pin(f->cache, &file->key);
+	if (file->fd < 0 || (fstat(file->fd, &s) == 0 && s.st_nlink > 0))
+		return true;
+	cache_unpin(f->cache, &file->key);
+	take_off(shard, file);
+	free_file(file);
+	return false;
+}
+
+/* Shard's lock held. A small one is opened again as fast; of the others each shard keeps one whole file and one in parts. */
+static bool keep_ready(struct files *f, struct files_shard *shard, struct file *file)
+{
+	struct file *other = shard->files;
+
+	if (!f->keep_ready || (!file->parts && file->size <= READY_SIZE))
+		return false;
+	while (other && (other == file || other->refs > 0 || !other->parts != !file->parts))
+		other = other->next;
+	if (other) {
+		take_off(shard, other);
+		free_file(other);
+	}
+	if (file->parts)
+		files_parts_rest(file->parts);
+	return true;
 }
 
 /* The open file of this inode, or a new one. data: the verified content where it was just fetched; without it -ENOENT where it is not cached. */
@@ -175,7 +239,7 @@ static errint_t get_file(struct files *f, const struct place *p, const struct ca
 	pthread_mutex_lock(&shard->lock);
 	for (file = shard->files; file && file->ino != p->ino; file = file->next)
 		;
-	if (file) {
+	if (file && (file->refs > 0 || wake(f, shard, file))) {
 		file->refs++;
 	} else {
 		r = new_file(f, p, single, data, &file);
@@ -219,7 +283,6 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 	if (r < 0)
 		return r;
 	o->waiter.ready = object_ready;
-	o->waiter.content = &e->digest;
 	o->files = f;
 	o->place = *place;
 	snapshot_hold(t);
@@ -251,6 +314,9 @@ errint_t files_open(struct files *f, const struct place *place, struct file_open
 		} else if (r == -ENOENT && single) {
 			r = wait_for_object(f, place, &e, o);
 		}
+		/* Once it is in progress *o may be gone. */
+		if (r == -EALREADY)
+			o->waiter.fetch_anyway = true;
 	} while (r == -EALREADY);
 	return r;
 }
@@ -272,14 +338,14 @@ void files_release(struct files *f, struct file *file)
 	pthread_mutex_lock(&shard->lock);
 	last = --file->refs == 0;
 	if (last) {
-		struct file **link = &shard->files;
-		while (*link != file)
-			link = &(*link)->next;
-		*link = file->next;
+		cache_unpin(f->cache, &file->key);
+		last = !keep_ready(f, shard, file);
 	}
+	if (last)
+		take_off(shard, file);
 	pthread_mutex_unlock(&shard->lock);
 	if (last)
-		free_file(f, file);
+		free_file(file);
 }
 
 errint_t files_read(struct files *f, struct file_read *r)

@@ -165,6 +165,14 @@ void files_parts_free(struct file_parts *p)
 	free(p);
 }
 
+void files_parts_rest(struct file_parts *p)
+{
+	pthread_mutex_lock(&p->spare_lock);
+	free(p->spare);
+	p->spare = NULL;
+	pthread_mutex_unlock(&p->spare_lock);
+}
+
 static uint32_t extent_at(const struct file_parts *p, uint64_t offset)
 {
 	uint32_t low = 0, high = p->count;
@@ -249,11 +257,12 @@ static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
 
 	if (atomic_load(&p->states[i]) != PART_ABSENT || catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
 		return;
-	if (files_extent_object(p->tree, &e, &o, &wanted) < 0 || (wanted.is_pack && cache_has(f->cache, &e.digest)) || !(a = calloc(1, sizeof(*a))))
+	if (files_extent_object(p->tree, &e, &o, &wanted) < 0 || (wanted.is_pack && cache_has(f->cache, &wanted.digest)) || !(a = calloc(1, sizeof(*a))))
 		return;
 	files_hold(f, file);
 	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .background = true }, .files = f, .file = file, .extent = i };
-	(void)store_fetch(f->store, &wanted, &a->waiter);
+	if (store_fetch(f->store, &wanted, &a->waiter) == -EALREADY)
+		ahead_ready(&a->waiter, -EALREADY, NULL, 0);
 }
 
 /* Reading on from one extent to the next doubles what is fetched ahead; a jump starts anew. */
@@ -343,19 +352,54 @@ static errint_t take_spare(struct file_read *r, uint32_t i)
 }
 
 /* The tail of a file may have come into the cache with the pack that holds it. */
-static void take_cached(struct files *f, struct file_parts *p, uint32_t i, const struct catalog_extent *e)
+static void take_cached(struct files *f, struct file_parts *p, uint32_t i, const struct catalog_extent *e, const struct store_object *pack)
 {
 	_cleanup_free_ void *data = NULL;
 	_cleanup_close_ int fd = -1;
 
-	if (p->part.fd < 0 || cache_find(f->cache, &e->digest, e->length, &fd) < 0 || !(data = malloc((size_t)e->length)))
+	if (p->part.fd < 0 || cache_find(f->cache, &pack->digest, pack->size, &fd) < 0 || !(data = malloc((size_t)e->length)))
 		return;
-	if (io_pread_full(fd, data, (size_t)e->length, 0) == (ssize_t)e->length &&
+	if (io_pread_full(fd, data, (size_t)e->length, e->offset) == (ssize_t)e->length &&
 	    cache_part_write(f->cache, &p->part, i, data, (size_t)e->length, p->starts[i]) == 0)
 		mark_present(f, p, i);
 }
 
 static void extent_ready(struct store_waiter *w, errint_t result, const void *object, size_t size);
+
+/* 0: what the read wants of r->extent is there. -EINPROGRESS; -EALREADY: a pack has come meanwhile, look again. */
+static errint_t take_one(struct files *f, struct file_read *r)
+{
+	struct file_parts *p = r->file->parts;
+	uint32_t i = r->extent;
+	struct catalog_extent e;
+	struct catalog_object o;
+	struct store_object wanted;
+	errint_t error = 0;
+
+	if (catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
+		return -EIO;
+	if (atomic_load(&p->states[i]) == PART_CLAIMED)
+		verify_claim(f, p, i, &e);
+	if (e.object != CATALOG_NONE)
+		error = files_extent_object(p->tree, &e, &o, &wanted);
+	if (e.object != CATALOG_NONE && error == 0 && wanted.is_pack && atomic_load(&p->states[i]) == PART_ABSENT)
+		take_cached(f, p, i, &e, &wanted);
+	if (atomic_load(&p->states[i]) == PART_PRESENT) {
+		error = p->part.fd < 0 ? go_to_memory(r, i) : 0;
+		return error == 0 && r->data ? read_present(r, i) : error;
+	}
+	if (error == 0)
+		error = take_spare(r, i);
+	if (error != -ENOENT)
+		return error;
+	r->waiter.ready = extent_ready;
+	r->files = f;
+	/* From here on it belongs to whoever serves it. */
+	if (store_fetch(f->store, &wanted, &r->waiter) == 0)
+		return -EINPROGRESS;
+	r->waiter.fetch_anyway = true;
+	return -EALREADY;
+}
 
 /* From r->extent on. */
 static errint_t advance(struct files *f, struct file_read *r)
@@ -363,41 +407,14 @@ static errint_t advance(struct files *f, struct file_read *r)
 	struct file_parts *p = r->file->parts;
 	uint64_t end = r->offset + r->size;
 
-	for (; r->extent < p->count && p->starts[r->extent] < end; r->extent++) {
-		struct catalog_extent e;
-		struct catalog_object o;
-		struct store_object wanted;
-		errint_t error = 0;
-		if (catalog_extent(&p->tree->c, &p->inode, r->extent, &e) < 0)
-			return -EIO;
-		if (atomic_load(&p->states[r->extent]) == PART_CLAIMED)
-			verify_claim(f, p, r->extent, &e);
-		if (e.object != CATALOG_NONE)
-			error = files_extent_object(p->tree, &e, &o, &wanted);
-		if (e.object != CATALOG_NONE && error == 0 && wanted.is_pack && atomic_load(&p->states[r->extent]) == PART_ABSENT)
-			take_cached(f, p, r->extent, &e);
-		if (atomic_load(&p->states[r->extent]) == PART_PRESENT) {
-			error = 0;
-			if (p->part.fd < 0)
-				error = go_to_memory(r, r->extent);
-			if (error == 0 && r->data)
-				error = read_present(r, r->extent);
-			if (error < 0)
-				return error;
-			continue;
+	while (r->extent < p->count && p->starts[r->extent] < end) {
+		errint_t error = take_one(f, r);
+		if (error < 0 && error != -EALREADY)
+			return error;
+		if (error == 0) {
+			r->extent++;
+			r->waiter.fetch_anyway = false;
 		}
-		if (error < 0)
-			return error;
-		error = take_spare(r, r->extent);
-		if (error == 0)
-			continue;
-		if (error != -ENOENT)
-			return error;
-		r->waiter.ready = extent_ready;
-		r->files = f;
-		/* From here on it belongs to whoever serves it. */
-		(void)store_fetch(f->store, &wanted, &r->waiter);
-		return -EINPROGRESS;
 	}
 	return 0;
 }

@@ -35,6 +35,7 @@ struct files {
 	struct store *store;
 	struct cache *cache;
 	struct stats *stats;
+	bool keep_ready;
 	struct files_shard shards[FILES_SHARDS];
 };
 
@@ -44,6 +45,8 @@ void files_hold(struct files *f, struct file *file);
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here. -ENOMEM, -EIO. */
 errint_t files_parts_open(struct files *f, const struct place *place, struct file *file);
 void files_parts_free(struct file_parts *p);
+/* Nobody reads it now: what is only good for the next read goes. */
+void files_parts_rest(struct file_parts *p);
 errint_t files_parts_read(struct files *f, struct file_read *r);
 
 /* The bytes of an extent within its object, held against its digest. NULL where they do not fit. */

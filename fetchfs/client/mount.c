@@ -188,7 +188,7 @@ static int open_fs(struct mount *m)
 	_cleanup_free_ char *options = mount_options(s);
 	struct fs_config config = {
 		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
-		.passthrough = !s->no_passthrough, .splice = !s->no_splice, .mounted = mounted, .context = m,
+		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice, .mounted = mounted, .context = m,
 	};
 	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->files) : -ENOMEM;
 

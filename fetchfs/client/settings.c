@@ -17,7 +17,6 @@ void settings_init(struct settings *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->mount_timeout = SETTINGS_DEFAULT_MOUNT_TIMEOUT;
-	s->ttl = SETTINGS_DEFAULT_TTL;
 }
 
 void settings_done(struct settings *s)
@@ -182,9 +181,10 @@ static const struct setting {
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
 	{ "noallow_other", false, set_flag, FIELD(no_allow_other) },
-	{ "nopassthrough", false, set_flag, FIELD(no_passthrough) },
 	{ "nosplice", false, set_flag, FIELD(no_splice) },
+	{ "opens", false, set_flag, FIELD(opens) },
 	{ "parallel", true, set_seconds, FIELD(parallel) },
+	{ "passthrough", false, set_flag, FIELD(passthrough) },
 	{ "pin", false, set_flag, FIELD(pin) },
 	{ "pin", true, set_text, FIELD(pin_file) },
 	{ "proxy", true, set_text, FIELD(proxy) },
@@ -307,6 +307,8 @@ static int decide_snapshot(struct settings *s)
 	}
 	s->pin = !s->follow && (s->pin || s->pin_file || lasting || s->root);
 	s->follow = !s->pin;
+	if (s->ttl == 0)
+		s->ttl = SETTINGS_DEFAULT_TTL;
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct settings {
 	bool follow, pin;		/* given; settings_finish leaves exactly one of them */
 	const char *pin_file;		/* or NULL */
 	unsigned ttl;			/* seconds between questions for a new snapshot */
-	bool foreground, root, no_passthrough, no_splice;
+	bool foreground, root, passthrough, opens, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */
 	char *texts[SETTINGS_MAX_LISTS];	/* what -o brought, cut into words that others point to */

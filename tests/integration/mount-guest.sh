@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The program as the guest has it (static, musl, libfuse with passthrough where this kernel has it), mounting as it does there: everything is as it was
-# published, small files and large ones, while they are fetched and when they are whole; and the root file system's program stays when it is asked to end.
+# published, small files and large ones, while they are fetched and when they are whole, with passthrough and with opens that the kernel does not ask for; and the
+# root file system's program stays when it is asked to end.
 # shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
 need_fuse
@@ -21,7 +22,7 @@ serve_nginx "$T/www"
 compare() { treecmp "$T/tree" "$T/mnt" >"$T/differences" || fail "$1: $(cat "$T/differences")"; }
 
 step "first mount"
-"$T/bin/@fetchfs" mount -o root -K "$T/key.pub" -c "$T/cache" "$server_url/repo" "$T/mnt"
+"$T/bin/@fetchfs" mount -o root,passthrough -K "$T/key.pub" -c "$T/cache" "$server_url/repo" "$T/mnt"
 unmount_with_test "$T/mnt"
 passthrough=$(getfattr --only-values -n user.fetchfs.passthrough "$T/mnt" 2>/dev/null)
 step "passthrough: $passthrough"
@@ -53,6 +54,7 @@ mount -t tmpfs tmpfs "$T/over"
 mkdir "$T/over/upper" "$T/over/work" "$T/over/root"
 mount -t overlay -o "lowerdir=$T/mnt,upperdir=$T/over/upper,workdir=$T/over/work,index=off,metacopy=off,redirect_dir=off,xino=off" overlay "$T/over/root"
 test_mounts="$T/over/root $T/over $test_mounts"
+compare "mounted again, without opens"
 cmp "$T/tree/large" "$T/over/root/large" || fail "large differs through the overlay"
 echo changed >>"$T/over/root/large"
 cmp -n 9000000 "$T/tree/large" "$T/over/root/large" || fail "large differs after it was copied up"

@@ -47,7 +47,7 @@ shows() {
 
 step "the newest, a tag, a revision"
 shows $last
-[ "$requests" -eq 2 ] || fail "$requests requests for manifest and keyring"
+[ "$requests" -eq 2 ] || fail "$requests requests for manifest and keyring: $(cat "$T/nginx/access.log")"
 shows 7 -t seven
 shows 12 -o revision=12
 shows $last -o revision=$last

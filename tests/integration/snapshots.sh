@@ -13,7 +13,7 @@ options=
 revision() { getfattr --only-values -n user.fetchfs.revision "$m" 2>/dev/null; }
 counter() { mount_stat "$m" "$1"; }
 shows() { [ "$(revision)" = "$1" ]; }
-follows_to() { wait_for 20 shows "$1"; }
+follows_to() { wait_for 40 shows "$1"; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 ino() { stat -c %i "$m/$1"; }
 compare() {
@@ -192,7 +192,7 @@ switchread make "$T/a" a
 switchread make "$T/b" b
 rm -rf "$T/www/repo"
 fetchfs init -n two -k "$T/key" "$T/www/repo"
-last=14
+last=10
 for n in $(seq 2 2 $last); do
 	fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/a"
 	fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/b"
@@ -201,20 +201,18 @@ show() { cp "$T/www/repo/history/$1" "$T/www/next" && mv "$T/www/next" "$T/www/r
 show 1
 : >"$T/log"
 mount_it
-switchread read "$m" 64 10 >"$T/read" 2>"$T/wrong" &
+switchread read "$m" 64 60 "$T/end" >"$T/read" 2>"$T/wrong" &
 reader=$!
-n=1
-while kill -0 "$reader" 2>/dev/null; do
-	if shows "$n" && [ "$n" -lt $((last - 2)) ]; then
-		n=$((n + 1))
-		show "$n"
-	fi
-	sleep 0.1
+for n in $(seq 2 8); do
+	show "$n"
+	wait_for 30 shows "$n"
+	kill -0 "$reader" || break
 done
+touch "$T/end"
 wait "$reader" || fail "readers: $(head -n 5 "$T/wrong")"
 awk '{ files += $1; bytes += $2 } END { print "  read", files, "files,", bytes, "bytes in", NR, "processes" }' "$T/read"
 echo "  $(counter snapshot_changes) changes, $(counter invalidations) invalidations, $(counter catalogs) catalogs"
-[ "$(counter snapshot_changes)" -ge 5 ] || fail "only $(counter snapshot_changes) changes: $(cat "$T/log")"
+[ "$(counter snapshot_changes)" -eq 7 ] || fail "$(counter snapshot_changes) changes: $(cat "$T/log")"
 show $((last - 1))
 follows_to $((last - 1))
 compare "$T/a" "after the changes"
@@ -226,7 +224,7 @@ find "$m" -type f -links +1 -printf '%i\n' | sort | uniq -c | awk '$1 != 61 { ex
 
 step "an end while the kernel is being told, with readers"
 show $((last - 1))
-switchread read "$m" 16 5 >/dev/null 2>&1 &
+switchread read "$m" 16 5 "$T/never" >/dev/null 2>&1 &
 reader=$!
 sleep 0.7
 kill "$client"

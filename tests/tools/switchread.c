@@ -4,7 +4,7 @@
  * in both must always be there.
  *
  * usage: switchread make DIRECTORY VARIANT		(a or b)
- *        switchread read MOUNT PROCESSES SECONDS	exit 0: all was right; it says how much was read
+ *        switchread read MOUNT PROCESSES SECONDS END	for so long, or until the file END is there; exit 0: all was right; it says how much was read
  */
 #include "common/base.h"
 
@@ -299,14 +299,14 @@ static void read_link(struct reader *r, unsigned d)
 		wrong(&e, target);
 }
 
-static int run_reader(const char *mount, unsigned number, time_t until)
+static int run_reader(const char *mount, unsigned number, time_t until, const char *end)
 {
 	struct reader r = { .mount = open(mount, O_RDONLY | O_DIRECTORY), .inos = calloc(entry_count, sizeof(*r.inos)) };
 
 	if (r.mount < 0 || !r.inos)
 		die("open", mount);
 	seed = 88172645463325252u + number * 7919;
-	while (time(NULL) < until) {
+	while (time(NULL) < until && access(end, F_OK) < 0) {
 		unsigned die = (unsigned)(random_next() % 100);
 		unsigned d = (unsigned)(random_next() % DIRECTORIES);
 		if (die < 3)
@@ -327,7 +327,7 @@ static int run_reader(const char *mount, unsigned number, time_t until)
 	return fflush(stdout) != 0;
 }
 
-static int read_all(const char *mount, unsigned processes, unsigned seconds)
+static int read_all(const char *mount, unsigned processes, unsigned seconds, const char *end)
 {
 	time_t until = time(NULL) + seconds;
 	int bad = 0, status;
@@ -335,7 +335,7 @@ static int read_all(const char *mount, unsigned processes, unsigned seconds)
 	for (unsigned i = 0; i < processes; i++) {
 		pid_t pid = fork();
 		if (pid == 0)
-			_exit(run_reader(mount, i, until));
+			_exit(run_reader(mount, i, until, end));
 		if (pid < 0)
 			die("fork", mount);
 	}
@@ -351,8 +351,8 @@ int main(int argc, char **argv)
 		make_tree(argv[2], argv[3][0] == 'b');
 		return 0;
 	}
-	if (argc == 5 && strcmp(argv[1], "read") == 0)
-		return read_all(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
-	fprintf(stderr, "usage: switchread make DIRECTORY VARIANT | read MOUNT PROCESSES SECONDS\n");
+	if (argc == 6 && strcmp(argv[1], "read") == 0)
+		return read_all(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]), argv[5]);
+	fprintf(stderr, "usage: switchread make DIRECTORY VARIANT | read MOUNT PROCESSES SECONDS END\n");
 	return 64;
 }
