@@ -2,7 +2,6 @@
 /* The thread that looks for new snapshots; see follow.h. */
 #include "fetchfs/client/follow.h"
 #include "fetchfs/client/clock.h"
-#include "fetchfs/client/snapshot_update.h"
 #include "fetchfs/client/thread.h"
 
 #include <sodium.h>
@@ -65,7 +64,7 @@ static errint_t tell_all(struct follow *f, const struct snapshot_change *changes
 	errint_t r = 0;
 
 	for (size_t i = 0; i < count && r != -ESHUTDOWN; i++)
-		r = fs_tell(f->config.fs, &changes[i]);
+		r = f->config.tell(f->config.tell_context, &changes[i]);
 	return r == -ESHUTDOWN ? 0 : r;
 }
 

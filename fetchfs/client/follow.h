@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Following: asks from time to time whether there is a newer snapshot, checks that it may be trusted, and puts it in the place of the one that is mounted. For a
- * mount that is pinned it does so only when it is told to, and then the new choice is for the next mount. Knows time; must not know how trees are compared.
+ * mount that is pinned it does so only when it is told to, and then the new choice is for the next mount. Knows time; must not know how trees are compared, nor FUSE.
  */
 #ifndef SPORE_FETCHFS_CLIENT_FOLLOW_H
 #define SPORE_FETCHFS_CLIENT_FOLLOW_H
 
 #include "fetchfs/client/chain.h"
-#include "fetchfs/client/fs.h"
+#include "fetchfs/client/snapshot_update.h"
 
 struct follow;
 
@@ -15,7 +15,9 @@ struct follow_config {
 	const struct chain_config *chain;
 	struct chain_choice *choice;	/* what is mounted; taken over */
 	struct snapshot *snapshot;
-	struct fs *fs;
+	/* The kernel has to drop something. -ESHUTDOWN: the mount is ending. */
+	errint_t (*tell)(void *context, const struct snapshot_change *change);
+	void *tell_context;
 	struct stats *stats;
 	bool follows;			/* else pinned */
 	unsigned ttl, limit;		/* seconds: between questions; for each catalog of a new snapshot */

@@ -203,12 +203,19 @@ static int open_fs(struct mount *m)
 	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_NO_PERMISSION;
 }
 
+static errint_t tell_kernel(void *context, const struct snapshot_change *change)
+{
+	struct mount *m = context;
+
+	return fs_tell(m->fs, change);
+}
+
 static int start_following(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	struct follow_config config = {
-		.chain = &m->chain, .choice = &m->choice, .snapshot = &m->snapshot, .fs = m->fs, .stats = &m->stats, .follows = s->follow,
-		.ttl = s->ttl, .limit = s->mount_timeout, .report = report, .report_context = m,
+		.chain = &m->chain, .choice = &m->choice, .snapshot = &m->snapshot, .tell = tell_kernel, .tell_context = m, .stats = &m->stats,
+		.follows = s->follow, .ttl = s->ttl, .limit = s->mount_timeout, .report = report, .report_context = m,
 	};
 	errint_t r = follow_start(&config, &m->follow);
 
