@@ -55,7 +55,7 @@ publish one
 serve_nginx "$T/www"
 
 step "a new keyring is taken while it is mounted, and with it a new key"
-mount_it
+mount_it -o follow
 shows 1 || fail "it shows $(cat "$m/number")"
 keyring 2 $((now + 900 * day)) one two
 publish two
@@ -99,7 +99,7 @@ fetchfs umount "$m"
 number=$((number + 1))
 echo "$number" >"$T/tree/number"
 SOURCE_DATE_EPOCH=$(($(date +%s) - day + 5)) fetchfs publish -q --expires 1 -k "$T/two" "$T/www/repo" "$T/tree"
-mount_it
+mount_it -o follow
 shows "$number" || fail "it shows $(cat "$m/number")"
 says 'manifest: it expired on .* this machine.s clock'
 says 'has expired, and nothing newer is to be had: it stays mounted'
@@ -160,7 +160,7 @@ fetchfs publish -q -k "$T/two" -t revoking "$T/www/repo" "$T/tree"
 keyring 3 $((now + 900 * day)) two
 echo other >"$T/tree/number"
 fetchfs publish -q -k "$T/two" "$T/www/repo" "$T/tree"
-mount_it
+mount_it -o follow
 fetchfs umount "$m"
 fake_mount '+0' -o "pin=$T/pin" && fail "a revoked key is believed"
 said "refused $T/pin: the key that signed revision 1 was revoked by keyring serial 3" || fail "it says: $(cat "$T/log")"

@@ -146,7 +146,7 @@ follows_to 4
 touch "$T/go"
 wait "$lister"
 exec 8<&-
-ls "$T/tree/dir/sub" | grep -v 'n3x' >"$T/wanted"
+find "$T/tree/dir/sub" -type f ! -name n3x -printf '%f\n' >"$T/wanted"
 sort "$T/listed" | uniq -d | grep . && fail "listed twice"
 while read -r name; do
 	grep -qx "$name" "$T/listed" || fail "$name was not listed"
