@@ -45,9 +45,11 @@ static errint_t ask_in_time(const struct chain_config *config, struct chain_choi
 	errint_t r;
 
 	for (;;) {
-		r = chain_ask(config, NULL, ret, t);
+		r = chain_ask(config, NULL, true, ret, t);
 		if (r == 0)
 			r = chain_select(config, ret, t);
+		if (r < 0)
+			chain_choice_done(ret);
 		if (r != -EHOSTUNREACH || clock_now() + pause * NS_PER_MS > until)
 			break;
 		usleep(pause * 1000);
@@ -70,12 +72,13 @@ errint_t chain_open(const struct chain_config *config, struct chain_choice *ret,
 	return r;
 }
 
-errint_t chain_check(const struct chain_config *config, const struct chain_choice *known, struct chain_choice *ret, struct chain_trouble *t)
+errint_t chain_check(const struct chain_config *config, const struct chain_choice *known, bool ask_keyring, struct chain_choice *ret,
+		     struct chain_trouble *t)
 {
 	errint_t r;
 
 	memset(t, 0, sizeof(*t));
-	r = chain_ask(config, known, ret, t);
+	r = chain_ask(config, known, ask_keyring, ret, t);
 	if (r == 0)
 		r = chain_select(config, ret, t);
 	if (r < 0)

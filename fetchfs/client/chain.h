@@ -50,9 +50,10 @@ errint_t chain_open(const struct chain_config *config, struct chain_choice *ret,
 errint_t chain_keep(const struct chain_config *config, const struct chain_choice *choice, struct chain_trouble *trouble);
 /*
  * For a mount that follows: asks each server once. 0: *ret is what is to be mounted now, perhaps the same as before. known: what the mount shows.
- * -EHOSTUNREACH: nobody answers.
+ * ask_keyring: also where the one that is known would do. -EHOSTUNREACH: nobody answers.
  */
-errint_t chain_check(const struct chain_config *config, const struct chain_choice *known, struct chain_choice *ret, struct chain_trouble *trouble);
+errint_t chain_check(const struct chain_config *config, const struct chain_choice *known, bool ask_keyring, struct chain_choice *ret,
+		     struct chain_trouble *trouble);
 void chain_choice_done(struct chain_choice *c);
 
 #endif

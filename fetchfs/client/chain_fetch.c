@@ -96,18 +96,22 @@ static bool known_keyring_serves(const struct chain_config *config, const struct
 	return chain_verify_untimed(config, c, "", &ignored) == 0 && c->manifest.keyring_serial == c->keyring.serial;
 }
 
-static errint_t ask_mirror(const struct chain_config *config, size_t mirror, const struct chain_choice *known, struct chain_choice *c,
+static errint_t ask_mirror(const struct chain_config *config, size_t mirror, const struct chain_choice *known, bool ask_keyring, struct chain_choice *c,
 			   struct chain_trouble *t)
 {
 	const char *url = transport_url(config->transport, mirror);
-	errint_t r = known ? 0 : fetch_keyring(config, mirror, c, t);
+	errint_t r = ask_keyring ? fetch_keyring(config, mirror, c, t) : 0;
 
 	if (r == 0)
 		r = fetch_manifest(config, mirror, c, t);
-	if (r == 0 && known && !known_keyring_serves(config, known, c))
+	if (r == 0 && !ask_keyring && !known_keyring_serves(config, known, c))
 		r = fetch_keyring(config, mirror, c, t);
 	if (r == 0)
 		r = chain_verify(config, c, url, t);
+	/* The key may have signed several repositories; what is mounted does not turn into another one. */
+	if (r == 0 && known && strcmp(c->manifest.name, known->manifest.name) != 0)
+		r = chain_set_trouble(t, TRUST_E_NAME, EXIT_DATA, "refused %s: it is the repository %s now, and %s is mounted; mount it anew if that is intended",
+				      url, c->manifest.name, known->manifest.name);
 	if (r == 0)
 		r = chain_check_rollback(config, c, url, t);
 	if (r == 0)
@@ -115,14 +119,15 @@ static errint_t ask_mirror(const struct chain_config *config, size_t mirror, con
 	return r;
 }
 
-errint_t chain_ask(const struct chain_config *config, const struct chain_choice *known, struct chain_choice *ret, struct chain_trouble *t)
+errint_t chain_ask(const struct chain_config *config, const struct chain_choice *known, bool ask_keyring, struct chain_choice *ret,
+		   struct chain_trouble *t)
 {
 	errint_t worst = -EHOSTUNREACH;
 
 	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < transport_mirrors(config->transport); i++) {
 		struct chain_trouble one = { .exit_code = 0 };
-		errint_t r = ask_mirror(config, i, known, ret, &one);
+		errint_t r = ask_mirror(config, i, known, ask_keyring, ret, &one);
 		if (r == 0)
 			return 0;
 		chain_choice_done(ret);

@@ -32,8 +32,12 @@ errint_t chain_find_offline(const struct chain_config *config, struct chain_choi
 /* One attempt at one mirror (-1: any). -ENOENT: the server says that there is none. */
 errint_t chain_fetch_text(struct transport *transport, int mirror, const char *name, char **ret, size_t *ret_size,
 			  char ret_error[TRANSPORT_ERROR_SIZE]);
-/* Each mirror once. The first good answer wins; else the most telling trouble: what a server said before that none did. -EHOSTUNREACH: nobody answers. */
-errint_t chain_ask(const struct chain_config *config, const struct chain_choice *known, struct chain_choice *ret, struct chain_trouble *t);
+/*
+ * Each mirror once. The first good answer wins; else the most telling trouble: what a server said before that none did. -EHOSTUNREACH: nobody answers. known: what is
+ * mounted, or NULL; ask_keyring: also where the known one would do.
+ */
+errint_t chain_ask(const struct chain_config *config, const struct chain_choice *known, bool ask_keyring, struct chain_choice *ret,
+		   struct chain_trouble *t);
 
 /* chain_select.c */
 

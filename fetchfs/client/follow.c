@@ -20,7 +20,7 @@ struct follow {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool stop, asked;
+	bool stop, asked, is_checking;
 	uint64_t checks;		/* ended */
 	errint_t result;		/* of the last one */
 	struct follow_state state;
@@ -151,7 +151,7 @@ static errint_t check(struct follow *f, struct chain_trouble *t)
 {
 	bool ask_keyring = clock_now() - f->keyring_asked > KEYRING_SECONDS * NS_PER_SECOND;
 	struct chain_choice c;
-	errint_t r = chain_check(&f->chain, ask_keyring ? NULL : &f->choice, &c, t);
+	errint_t r = chain_check(&f->chain, &f->choice, ask_keyring, &c, t);
 
 	stats_add(f->config.stats, snapshot_checks, 1);
 	if (r < 0)
@@ -228,11 +228,13 @@ static void *run(void *context)
 		wait_for_time(f);
 		if (f->stop)
 			break;
+		f->is_checking = true;
 		pthread_mutex_unlock(&f->lock);
 		r = check(f, &trouble);
 		if (!is_stopping(f))
 			end_check(f, r, &trouble);
 		pthread_mutex_lock(&f->lock);
+		f->is_checking = false;
 	}
 	pthread_mutex_unlock(&f->lock);
 	return NULL;
@@ -284,19 +286,19 @@ void follow_free(struct follow *f)
 errint_t follow_update_now(struct follow *f, unsigned wait)
 {
 	int64_t until = clock_now() + wait * NS_PER_SECOND;
-	uint64_t before;
+	uint64_t wanted;
 	errint_t r;
 
 	if (f->chain.revision || f->chain.date || (!f->config.follows && !f->chain.pin_file))
 		return -EINVAL;
 	pthread_mutex_lock(&f->lock);
-	before = f->checks;
+	/* One that is under way may have asked before there was something new. */
+	wanted = f->checks + (f->is_checking ? 2 : 1);
 	f->asked = true;
 	pthread_cond_broadcast(&f->changed);
-	/* One that is under way may have asked before there was something new. */
-	while (!f->stop && (f->checks == before || f->asked) && clock_now() < until)
+	while (!f->stop && f->checks < wanted && clock_now() < until)
 		clock_cond_wait_until(&f->changed, &f->lock, until);
-	r = f->checks == before || f->asked ? -ETIMEDOUT : f->result;
+	r = f->checks < wanted ? -ETIMEDOUT : f->result;
 	pthread_mutex_unlock(&f->lock);
 	return r;
 }

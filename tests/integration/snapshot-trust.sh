@@ -89,6 +89,12 @@ says 'manifest: its signature is wrong'
 echo '<html>Log in</html>' >"$T/altered"
 show "$T/altered"
 says 'manifest: it is not signed'
+mv "$T/www/repo" "$T/www/mine"
+fetchfs init -n another -k "$T/one" --root-key "$T/root" "$T/www/repo" 2>/dev/null
+fetchfs publish -q -k "$T/one" "$T/www/repo" "$T/tree"
+says 'it is the repository another now, and test is mounted'
+mv "$T/www/repo" "$T/www/another"
+mv "$T/www/mine" "$T/www/repo"
 shows 5 || fail "it shows $(cat "$m/number")"
 show "$T/manifest.5"
 publish two
