@@ -92,6 +92,22 @@ static bool same_attributes(const struct target *a, const struct target *b)
 	       x->allocated == y->allocated && x->mtime_sec == y->mtime_sec && x->mtime_nsec == y->mtime_nsec && same_xattrs(a, b);
 }
 
+/* False: that inode of the old tree is spoken for. */
+static bool take(struct compare *k, struct tree *t, uint32_t index)
+{
+	if (!t->taken) {
+		t->taken = calloc(1, t->c.inodes);
+		if (!t->taken) {
+			k->no_memory = true;
+			return false;
+		}
+	}
+	if (t->taken[index])
+		return false;
+	t->taken[index] = 1;
+	return true;
+}
+
 /* Whether both are one file: the new one then has the old one's number. Each inode on either side is in one pair at most. */
 static bool pair_up(struct compare *k, const struct target *old, const struct target *new)
 {
@@ -102,16 +118,8 @@ static bool pair_up(struct compare *k, const struct target *old, const struct ta
 		return old->tree == new->tree && old->index == new->index;
 	if (o->tree)
 		return o->tree == old->tree && o->index == old->index;
-	if (!old->tree->taken) {
-		old->tree->taken = calloc(1, old->tree->c.inodes);
-		if (!old->tree->taken) {
-			k->no_memory = true;
-			return false;
-		}
-	}
-	if (old->tree->taken[old->index])
+	if (!take(k, old->tree, old->index))
 		return false;
-	old->tree->taken[old->index] = 1;
 	*o = (struct origin){ .tree = old->tree, .index = old->index };
 	return true;
 }
@@ -172,6 +180,8 @@ static void push(struct compare *k, const struct target *old, const struct targe
 static void compare_entry(struct compare *k, struct listing *l, const struct catalog_dirent *e, const struct target *old, const struct target *new)
 {
 	bool is_directory = S_ISDIR(old->inode.mode) && S_ISDIR(new->inode.mode);
+	/* A directory has one name; where a malformed catalog gives it more, it is looked into once, so that this comes to an end. */
+	bool is_first = new->tree->origins && !new->tree->origins[new->index].tree;
 
 	if ((!is_directory && !same_content(old, new)) || !pair_up(k, old, new)) {
 		name_changed(k, l, e);
@@ -186,7 +196,7 @@ static void compare_entry(struct compare *k, struct listing *l, const struct cat
 		o->told = true;
 		l->attributes = true;
 	}
-	if (is_directory)
+	if (is_directory && is_first)
 		push(k, old, new);
 }
 
@@ -296,6 +306,9 @@ static errint_t remove_entries(struct compare *k, const struct pair *p)
 	uint64_t ino = snapshot_ino(p->old, p->old_index);
 	struct catalog_dirent e;
 
+	/* Once, as above. */
+	if (!take(k, p->old, p->old_index))
+		return k->no_memory ? -ENOMEM : 0;
 	if (catalog_inode(&dir.tree->c, dir.index, &dir.inode) < 0)
 		return -EBADMSG;
 	if (!enter_old(&dir))
