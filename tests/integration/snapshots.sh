@@ -192,7 +192,7 @@ switchread make "$T/a" a
 switchread make "$T/b" b
 rm -rf "$T/www/repo"
 fetchfs init -n two -k "$T/key" "$T/www/repo"
-last=10
+last=8
 for n in $(seq 2 2 $last); do
 	fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/a"
 	fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/b"
@@ -203,7 +203,7 @@ show 1
 mount_it
 switchread read "$m" 64 60 "$T/end" >"$T/read" 2>"$T/wrong" &
 reader=$!
-for n in $(seq 2 8); do
+for n in $(seq 2 6); do
 	show "$n"
 	wait_for 30 shows "$n"
 	kill -0 "$reader" || break
@@ -212,7 +212,7 @@ touch "$T/end"
 wait "$reader" || fail "readers: $(head -n 5 "$T/wrong")"
 awk '{ files += $1; bytes += $2 } END { print "  read", files, "files,", bytes, "bytes in", NR, "processes" }' "$T/read"
 echo "  $(counter snapshot_changes) changes, $(counter invalidations) invalidations, $(counter catalogs) catalogs"
-[ "$(counter snapshot_changes)" -eq 7 ] || fail "$(counter snapshot_changes) changes: $(cat "$T/log")"
+[ "$(counter snapshot_changes)" -eq 5 ] || fail "$(counter snapshot_changes) changes: $(cat "$T/log")"
 show $((last - 1))
 follows_to $((last - 1))
 compare "$T/a" "after the changes"
