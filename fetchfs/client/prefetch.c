@@ -234,7 +234,7 @@ static void *run(void *context)
 
 	while (r == 0 && next) {
 		const char *name = strsep(&next, ":");
-		const struct manifest_profile *m = manifest_find_profile(&p->listed, name);
+		const struct manifest_profile *m = manifest_find_profile(&p->offered, name);
 		if (m)
 			r = stream(p, m);
 		else if (p->config.profiles)
@@ -258,14 +258,14 @@ errint_t prefetch_start(const struct prefetch_config *config, struct prefetch **
 		return -ENOMEM;
 	p->config = *config;
 	p->profiles = strdup(names);
-	p->listed.profile_count = config->manifest->profile_count;
-	p->listed.profiles = calloc(p->listed.profile_count + 1, sizeof(*p->listed.profiles));
-	if (p->listed.profiles && p->listed.profile_count)
-		memcpy(p->listed.profiles, config->manifest->profiles, p->listed.profile_count * sizeof(*p->listed.profiles));
+	p->offered.profile_count = config->manifest->profile_count;
+	p->offered.profiles = calloc(p->offered.profile_count + 1, sizeof(*p->offered.profiles));
+	if (p->offered.profiles && p->offered.profile_count)
+		memcpy(p->offered.profiles, config->manifest->profiles, p->offered.profile_count * sizeof(*p->offered.profiles));
 	p->budget_left = config->has_budget ? config->budget : cache_quota(config->cache) / BUDGET_SHARE;
 	pthread_mutex_init(&p->lock, NULL);
 	clock_cond_init(&p->changed);
-	r = p->profiles && p->listed.profiles ? thread_start(&p->thread, run, p) : -ENOMEM;
+	r = p->profiles && p->offered.profiles ? thread_start(&p->thread, run, p) : -ENOMEM;
 	p->started = r == 0;
 	if (r < 0)
 		prefetch_free(p);
@@ -298,7 +298,7 @@ void prefetch_free(struct prefetch *p)
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->changed);
 	free(p->profiles);
-	free(p->listed.profiles);
+	free(p->offered.profiles);
 	free(p->listed);
 	free(p);
 }
