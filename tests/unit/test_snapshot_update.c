@@ -159,7 +159,7 @@ static struct tree_inode *make_inode(struct published_tree *t, struct ingest *in
 		n->extents = arena_alloc(&t->arena, sizeof(struct tree_extent));
 		n->extent_count = 1;
 		n->extents[0].length = n->size;
-		assert_int_equal(ingest_from_memory(ingest, strdup(text), strlen(text), t->root, &n->extents[0].content), 0);
+		assert_int_equal(ingest_from_memory(ingest, strdup(text), strlen(text), t->root, 0, &n->extents[0].content), 0);
 	}
 	return n;
 }
