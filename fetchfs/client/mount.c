@@ -15,6 +15,7 @@
 #include "fetchfs/client/prefetch.h"
 #include "fetchfs/client/record.h"
 #include "fetchfs/client/settings.h"
+#include "fetchfs/client/verbs.h"
 
 #include <libgen.h>
 #include <signal.h>
@@ -189,7 +190,7 @@ static int open_control(struct mount *m)
 	return control_open(&m->control, s->control, s->metrics, &m->ctl);
 }
 
-static int start_control(struct mount *m)
+static int start_pins(struct mount *m)
 {
 	const char *error = NULL;
 	errint_t r = pins_new(&m->snapshot, m->files, m->cache, &m->pins);
@@ -199,8 +200,20 @@ static int start_control(struct mount *m)
 		pins_start(m->pins, &error);
 	if (error)
 		log_warning("%s: the list of pins in the cache cannot be used: %s", m->settings.mountpoint, error);
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
+/* When all that can be asked is there. */
+static int start_control(struct mount *m)
+{
+	errint_t r = m->ctl ? ctl_add(m->ctl, pins_verbs, m->pins) : 0;
+
 	if (r == 0 && m->ctl)
-		r = ctl_add(m->ctl, pins_verbs, m->pins);
+		r = ctl_add(m->ctl, record_verbs, m->record);
+	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, follow_verbs, m->follow);
 	if (r == 0 && m->ctl)
 		r = ctl_start(m->ctl);
 	if (r < 0)
@@ -367,11 +380,13 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = open_fs(m);
 	if (code == 0)
-		code = start_control(m);
+		code = start_pins(m);
 	if (code == 0)
 		start_prefetch(m);
 	if (code == 0)
 		code = start_following(m);
+	if (code == 0)
+		code = start_control(m);
 	if (code == 0) {
 		errint_t r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {
