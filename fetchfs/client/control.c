@@ -37,11 +37,14 @@ static int info(void *context, const struct ctl_request *request, struct ctl_rep
 	json_t *o = reply->root;
 	char digest[DIGEST_TEXT_SIZE];
 	time_t now = time(NULL);
+	struct digest root;
+	uint64_t revision;
 
 	(void)request;
-	digest_to_text(&c->snapshot->root_record.digest, digest);
+	snapshot_identity(c->snapshot, &root, &revision);
+	digest_to_text(&root, digest);
 	ctl_text(o, "name", c->snapshot->name);
-	ctl_number(o, "revision", c->snapshot->revision);
+	ctl_number(o, "revision", revision);
 	ctl_text(o, "hash", digest);
 	put_url(o, "url", transport_url(c->transport, 0));
 	ctl_text(o, "mountpoint", c->mountpoint);
@@ -75,10 +78,12 @@ static int status(void *context, const struct ctl_request *request, struct ctl_r
 {
 	const struct control *c = context;
 	json_t *o = reply->root;
-	uint64_t pinned, incomplete;
+	uint64_t pinned, incomplete, revision;
+	struct digest root;
 
+	snapshot_identity(c->snapshot, &root, &revision);
 	ctl_text(o, "name", c->snapshot->name);
-	ctl_number(o, "revision", c->snapshot->revision);
+	ctl_number(o, "revision", revision);
 	stats(context, request, reply);
 	pins_sum(c->pins, &pinned, &incomplete);
 	ctl_number(o, "cache_usage_bytes", cache_usage(c->cache));

@@ -232,11 +232,14 @@ static void object_ready(struct store_waiter *w, errint_t r, const void *object,
 			data = files_extent_data(&e, &co, object, size);
 		/* Packs come into the cache by the store; a chunk is put there when it is opened. */
 		if (data && o->arrived && co.kind == CATALOG_OBJECT_PACK && e.length == o->place.inode.size) {
+			struct tree *t = o->place.tree;
 			o->arrived(o, data);
+			snapshot_release(t);
 			return;
 		}
 		r = data ? get_file(o->files, &o->place, &e, object, &file) : -EIO;
 	}
+	snapshot_release(o->place.tree);
 	o->opened(o, r, file);
 }
 
@@ -262,8 +265,11 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 	o->files = f;
 	o->place = *place;
 	missed = !store_is_under_way(f->store, &wanted.digest);
+	snapshot_hold(t);
 	/* When it returns 0, *o may be gone. */
 	r = store_fetch(f->store, &wanted, &o->waiter);
+	if (r < 0)
+		snapshot_release(t);
 	if (r == 0) {
 		stats_add(f->stats, cache_misses, 1);
 		if (wanted.is_pack)

@@ -134,6 +134,7 @@ errint_t files_parts_open(struct files *f, const struct place *p, struct file *f
 	if (!parts)
 		return r;
 	parts->tree = p->tree;
+	snapshot_hold(parts->tree);
 	parts->inode = p->inode;
 	parts->count = p->inode.count;
 	parts->part.fd = parts->part.map_fd = -1;
@@ -177,6 +178,7 @@ void files_parts_free(struct file_parts *p)
 {
 	if (!p)
 		return;
+	snapshot_release(p->tree);
 	cache_part_close(&p->part);
 	pthread_mutex_destroy(&p->spare_lock);
 	free(p->spare);

@@ -10,6 +10,7 @@
 #include "fetchfs/client/files.h"
 #include "fetchfs/client/record.h"
 #include "fetchfs/client/snapshot.h"
+#include "fetchfs/client/snapshot_update.h"
 
 struct fuse_session;
 
@@ -35,6 +36,12 @@ struct fs;
 errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct fs **ret);
 /* Serves until it is unmounted or, with handle_signals, a signal asks for the end. */
 errint_t fs_run(struct fs *f, bool handle_signals);
+/*
+ * Tells the kernel that it may not go by what it has cached. Not from a thread that answers requests. -ESHUTDOWN: the mount is ending.
+ */
+errint_t fs_tell(struct fs *f, const struct snapshot_change *change);
+/* From now on fs_tell does nothing; waits for one under way. */
+void fs_end_telling(struct fs *f);
 /* Unmounts. After store_stop: no more answers are on their way. */
 void fs_unmount(struct fs *f);
 void fs_free(struct fs *f);

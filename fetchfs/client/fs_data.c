@@ -123,13 +123,15 @@ void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct open_request *w;
 	struct file *file;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
 	/* Once told so, the kernel does not ask again. */
 	if (f->no_open) {
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	if (r == 0 && !S_ISREG(p.inode.mode))
 		r = -EINVAL;
 	if (r < 0 || (fi->flags & O_ACCMODE) != O_RDONLY) {
@@ -264,12 +266,15 @@ static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size
 	struct open_to_read *w;
 	struct file *file;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	gate_enter(&f->snapshot->gate);
+	r = snapshot_place(f->snapshot, ino, &p);
 	if (r == 0 && (!S_ISREG(p.inode.mode) || offset < 0))
 		r = -EINVAL;
 	w = r == 0 && p.inode.size > 0 ? calloc(1, sizeof(*w)) : NULL;
 	if (!w) {
+		gate_leave(&f->snapshot->gate);
 		if (r < 0)
 			fuse_reply_err(req, fs_errno(r));
 		else if (p.inode.size == 0)
@@ -282,6 +287,7 @@ static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size
 				    .size = size, .offset = offset };
 	record_read(f->record, ino, p.inode.size, offset, size);
 	r = files_open(f->files, &p, &w->open, &file);
+	gate_leave(&f->snapshot->gate);
 	if (r != -EINPROGRESS)
 		opened_to_read(&w->open, r, file);
 }
@@ -331,8 +337,10 @@ void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 	struct fs *f = fuse_req_userdata(req);
 	uint64_t position = 0;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	(void)fi;
 	if (r == 0)
 		r = offset < 0 ? -ENXIO : seek(&p, (uint64_t)offset, whence, &position);

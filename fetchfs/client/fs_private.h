@@ -32,6 +32,8 @@ struct fs {
 	void *context;
 	struct fuse_session *session;
 	bool is_mounted;
+	pthread_mutex_t tell_lock;	/* held while the kernel is being told something */
+	bool is_ending;
 };
 
 /* Errors as programs see them, positive. */

@@ -58,9 +58,12 @@ static void counters(FILE *f, struct stats *s)
 static void about(FILE *f, const struct control *c)
 {
 	char digest[DIGEST_TEXT_SIZE];
+	struct digest root;
+	uint64_t revision;
 
+	snapshot_identity(c->snapshot, &root, &revision);
 	begin(f, "fetchfs_info", "gauge", "What is mounted; always 1.");
-	digest_to_text(&c->snapshot->root_record.digest, digest);
+	digest_to_text(&root, digest);
 	fputs("fetchfs_info{", f);
 	label(f, "name", c->snapshot->name);
 	fputc(',', f);
@@ -70,7 +73,7 @@ static void about(FILE *f, const struct control *c)
 	fputc(',', f);
 	label(f, "version", SPORE_VERSION);
 	fputs("} 1\n", f);
-	number(f, "fetchfs_revision", "gauge", "The revision that is mounted.", c->snapshot->revision);
+	number(f, "fetchfs_revision", "gauge", "The revision that is mounted.", revision);
 	number(f, "fetchfs_mount_time_seconds", "gauge", "When the mount began, in seconds since 1970.", (uint64_t)c->since);
 }
 

@@ -8,12 +8,14 @@
 #include "fetchfs/client/chain.h"
 #include "fetchfs/client/control.h"
 #include "fetchfs/client/daemon.h"
+#include "fetchfs/client/follow.h"
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
 #include "fetchfs/client/pins.h"
 #include "fetchfs/client/prefetch.h"
 #include "fetchfs/client/record.h"
 #include "fetchfs/client/settings.h"
+#include "fetchfs/client/verbs.h"
 
 #include <libgen.h>
 #include <signal.h>
@@ -28,8 +30,9 @@ struct mount {
 	struct cache *cache;
 	struct transport *transport;
 	struct store *store;
-	struct manifest manifest;
-	bool has_manifest, offline;
+	struct chain_config chain;
+	struct chain_choice choice;	/* until the follower has it */
+	bool offline, kept;
 	struct snapshot snapshot;
 	bool has_snapshot;
 	struct files *files;
@@ -39,6 +42,7 @@ struct mount {
 	struct pins *pins;
 	struct record *record;
 	struct prefetch *prefetch;
+	struct follow *follow;
 };
 
 static struct mount the_mount;
@@ -106,14 +110,31 @@ static int open_store(struct mount *m)
 static int open_chain(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	struct chain_config config = {
-		.transport = m->transport, .cache = m->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
-		.limit = s->mount_timeout,
-	};
 	struct chain_trouble trouble;
-	errint_t r = chain_open(&config, &m->manifest, &m->offline, &trouble);
+	errint_t r;
 
-	m->has_manifest = r == 0;
+	m->chain = (struct chain_config){
+		.transport = m->transport, .cache = m->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
+		.limit = s->mount_timeout, .tag = s->tag, .revision = s->revision, .date = s->date, .pin_file = s->pin_file,
+	};
+	r = chain_open(&m->chain, &m->choice, &trouble);
+	if (r == 0) {
+		m->offline = m->choice.offline;
+		m->kept = m->choice.kept;
+		if (m->choice.note[0])
+			message_warning("%s", m->choice.note);
+		return 0;
+	}
+	message_error("%s", trouble.text[0] ? trouble.text : strerror(-r));
+	return trouble.exit_code ? trouble.exit_code : EXIT_SOFTWARE;
+}
+
+/* Only a choice that can be mounted is kept. */
+static int keep_choice(struct mount *m)
+{
+	struct chain_trouble trouble = { .exit_code = 0 };
+	errint_t r = m->choice.kept ? 0 : chain_keep(&m->chain, &m->choice, &trouble);
+
 	if (r == 0)
 		return 0;
 	message_error("%s", trouble.text[0] ? trouble.text : strerror(-r));
@@ -123,15 +144,9 @@ static int open_chain(struct mount *m)
 static int open_snapshot(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	const struct manifest_tag *tag = NULL;
 	char error[TRANSPORT_ERROR_SIZE] = "";
-	errint_t r;
+	errint_t r = snapshot_open(&m->snapshot, &m->choice.manifest, m->store, m->cache, &m->stats, s->follow, s->mount_timeout, error);
 
-	if (s->tag && !(tag = manifest_find_tag(&m->manifest, s->tag))) {
-		message_error("repository %s at %s has no tag '%s'; fetchfs stat lists its tags", m->manifest.name, s->urls[0], s->tag);
-		return EXIT_NO_INPUT;
-	}
-	r = snapshot_open(&m->snapshot, &m->manifest, tag, m->store, m->cache, &m->stats, s->mount_timeout, error);
 	m->has_snapshot = true;
 	if (r == -ETIMEDOUT) {
 		message_error("cannot fetch the root catalog: %s: no good answer within %u seconds; check the server, or publish again",
@@ -139,7 +154,7 @@ static int open_snapshot(struct mount *m)
 		return EXIT_UNAVAILABLE;
 	}
 	if (r < 0) {
-		message_error("cannot use the root catalog of %s: %s", m->manifest.name,
+		message_error("cannot use the root catalog of %s: %s", m->choice.manifest.name,
 			      r == -EBADMSG ? "it is malformed though it is signed; publish again"
 			      : r == -EPROTONOSUPPORT ? "its format is newer than this program; update fetchfs"
 						      : strerror(-r));
@@ -154,7 +169,7 @@ static void mounted(void *context)
 	struct mount *m = context;
 
 	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
-		 m->offline ? " from the cache, since no server answers" : "");
+		 m->offline ? " from the cache, since no server answers" : m->kept ? " as pinned earlier" : "");
 	if (m->daemon.ready_fd >= 0)
 		daemon_ready(&m->daemon, !log_open(m->settings.log, m->settings.root));
 	else if (m->settings.log != LOG_TO_DEFAULT)
@@ -182,7 +197,7 @@ static int open_control(struct mount *m)
 	return control_open(&m->control, s->control, s->metrics, &m->ctl);
 }
 
-static int start_control(struct mount *m)
+static int start_pins(struct mount *m)
 {
 	const char *error = NULL;
 	errint_t r = pins_new(&m->snapshot, m->files, m->cache, &m->pins);
@@ -192,8 +207,20 @@ static int start_control(struct mount *m)
 		pins_start(m->pins, &error);
 	if (error)
 		log_warning("%s: the list of pins in the cache cannot be used: %s", m->settings.mountpoint, error);
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
+/* When all that can be asked is there. */
+static int start_control(struct mount *m)
+{
+	errint_t r = m->ctl ? ctl_add(m->ctl, pins_verbs, m->pins) : 0;
+
 	if (r == 0 && m->ctl)
-		r = ctl_add(m->ctl, pins_verbs, m->pins);
+		r = ctl_add(m->ctl, record_verbs, m->record);
+	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, follow_verbs, m->follow);
 	if (r == 0 && m->ctl)
 		r = ctl_start(m->ctl);
 	if (r < 0)
@@ -245,7 +272,7 @@ static void start_prefetch(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	struct prefetch_config config = {
-		.profiles = s->profile, .has_budget = s->has_prefetch, .budget = s->prefetch, .rate = s->prefetch_rate, .manifest = &m->manifest,
+		.profiles = s->profile, .has_budget = s->has_prefetch, .budget = s->prefetch, .rate = s->prefetch_rate, .manifest = &m->choice.manifest,
 		.snapshot = &m->snapshot, .files = m->files, .store = m->store, .cache = m->cache, .stats = &m->stats, .report = report, .context = m,
 	};
 	errint_t r = prefetch_start(&config, &m->prefetch);
@@ -276,11 +303,41 @@ static int open_fs(struct mount *m)
 	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_NO_PERMISSION;
 }
 
+static errint_t tell_kernel(void *context, const struct snapshot_change *change)
+{
+	struct mount *m = context;
+
+	return fs_tell(m->fs, change);
+}
+
+static void changed(void *context)
+{
+	const struct mount *m = context;
+
+	pins_again(m->pins);
+}
+
+static int start_following(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct follow_config config = {
+		.chain = &m->chain, .choice = &m->choice, .snapshot = &m->snapshot, .tell = tell_kernel, .changed = changed, .tell_context = m, .stats = &m->stats,
+		.follows = s->follow, .ttl = s->ttl, .limit = s->mount_timeout, .report = report, .report_context = m,
+	};
+	errint_t r = follow_start(&config, &m->follow);
+
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
 /* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
 static void close_all(struct mount *m)
 {
 	if (m->ctl)
 		ctl_stop(m->ctl);
+	if (m->follow)
+		follow_stop(m->follow);
 	if (m->fs)
 		fs_unmount(m->fs);
 	prefetch_stop(m->prefetch);
@@ -289,6 +346,8 @@ static void close_all(struct mount *m)
 	if (m->store)
 		store_stop(m->store);
 	pins_free(m->pins);
+	if (m->follow)
+		follow_free(m->follow);
 	if (m->fs)
 		fs_free(m->fs);
 	ctl_free(m->ctl);
@@ -302,8 +361,7 @@ static void close_all(struct mount *m)
 		store_free(m->store);
 	if (m->transport)
 		transport_free(m->transport);
-	if (m->has_manifest)
-		manifest_done(&m->manifest);
+	chain_choice_done(&m->choice);
 	if (m->cache)
 		cache_close(m->cache);
 }
@@ -321,15 +379,22 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = open_snapshot(m);
 	if (code == 0)
+		code = keep_choice(m);
+	if (code == 0)
 		code = open_control(m);
 	if (code == 0)
 		code = open_record(m);
 	if (code == 0)
 		code = open_fs(m);
 	if (code == 0)
+		code = start_pins(m);
+	if (code == 0)
+		start_prefetch(m);
+	if (code == 0)
+		code = start_following(m);
+	if (code == 0)
 		code = start_control(m);
 	if (code == 0) {
-		start_prefetch(m);
 		errint_t r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {
 			log_warning("%s: the mount ends: %s", m->settings.mountpoint, strerror(-r));

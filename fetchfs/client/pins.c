@@ -106,15 +106,33 @@ static const char *path_error(errint_t r)
 	}
 }
 
+/* lock held. The folder of the snapshot that is there now. */
+static errint_t open_folder(struct pins *p)
+{
+	struct digest root;
+	uint64_t revision;
+
+	if (p->moved && p->folder >= 0) {
+		close(p->folder);
+		p->folder = -1;
+	}
+	p->moved = false;
+	if (p->folder >= 0)
+		return 0;
+	snapshot_identity(p->snapshot, &root, &revision);
+	return cache_keep_open(p->cache, p->snapshot->name, &root, &p->folder);
+}
+
 static void work_on(struct pins *p, struct pin *i)
 {
 	struct pin_walk w = { .pins = p, .pin = i, .keep = i->state != PIN_LEAVING };
-	errint_t r;
+	errint_t r = open_folder(p);
 
 	if (w.keep)
 		i->state = PIN_FETCHING;
 	pthread_mutex_unlock(&p->lock);
-	r = pins_walk(&w);
+	if (r == 0)
+		r = pins_walk(&w);
 	pthread_mutex_lock(&p->lock);
 	if (!w.keep) {
 		remove_pin(p, i);
@@ -141,6 +159,8 @@ static bool all_complete(const struct pins *p)
 static void *run(void *context)
 {
 	struct pins *p = context;
+	struct digest root;
+	uint64_t revision;
 	struct pin *i;
 	bool complete;
 
@@ -149,8 +169,10 @@ static void *run(void *context)
 		work_on(p, i);
 	complete = all_complete(p) && !p->stop;
 	pthread_mutex_unlock(&p->lock);
-	if (complete)
-		cache_keep_only(p->cache, p->snapshot->name, &p->snapshot->root_record.digest);
+	if (complete) {
+		snapshot_identity(p->snapshot, &root, &revision);
+		cache_keep_only(p->cache, p->snapshot->name, &root);
+	}
 	pthread_mutex_lock(&p->lock);
 	/* It may have been given work meanwhile. */
 	while (!p->stop && (i = choose(p)))
@@ -167,8 +189,7 @@ static errint_t set_to_work(struct pins *p)
 
 	if (p->running)
 		return 0;
-	if (p->folder < 0)
-		r = cache_keep_open(p->cache, p->snapshot->name, &p->snapshot->root_record.digest, &p->folder);
+	r = open_folder(p);
 	if (r < 0)
 		return r;
 	/* It has ended, or is about to. */
@@ -197,6 +218,18 @@ void pins_start(struct pins *p, const char **ret_error)
 	if (r == 0)
 		pins_file_done(f);
 	free(f);
+}
+
+void pins_again(struct pins *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->moved = true;
+	for (struct pin *i = p->list; i; i = i->next)
+		if (i->state != PIN_LEAVING)
+			requeue(i);
+	if (p->list && !p->stop)
+		(void)set_to_work(p);
+	pthread_mutex_unlock(&p->lock);
 }
 
 void pins_free(struct pins *p)

@@ -17,6 +17,8 @@ errint_t pins_new(struct snapshot *snapshot, struct files *files, struct cache *
 /* Reads what was pinned before, and begins to fetch what is missing of it. Where the list cannot be read *ret_error says why (static text). */
 void pins_start(struct pins *p, const char **ret_error);
 /* After store_stop, so that no fetch waits any more; before files_free. */
+/* Another snapshot is there: its files are fetched and kept as those before. */
+void pins_again(struct pins *p);
 void pins_free(struct pins *p);
 
 /* Any thread. Bytes of pinned files that are kept (files under two pins count twice); paths that are not, or not yet, complete. */

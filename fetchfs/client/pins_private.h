@@ -30,6 +30,7 @@ struct pins {
 	pthread_mutex_t lock;	/* for all below */
 	struct pin *list;
 	bool running, started, stop;
+	bool moved;		/* the folder is that of the snapshot before */
 	pthread_t thread;
 };
 

@@ -61,20 +61,30 @@ static errint_t keep_catalog(struct pin_walk *w, const struct tree *t)
 	return 0;
 }
 
+/*
+ * The snapshot may change while the walk waits. Trees that it is in are held, so that they stay as they were; one that was just found stays for a minute
+ * in any case.
+ */
+static errint_t enter_inside(struct pin_walk *w, struct place *dir, struct snapshot_waiter *waiter)
+{
+	SNAPSHOT_INSIDE(w->pins->snapshot);
+	return snapshot_enter(w->pins->snapshot, dir, waiter);
+}
+
 /* A directory's entries, with its catalog fetched where that is needed (not when nothing is to be kept: -EAGAIN). */
 static errint_t enter(struct pin_walk *w, struct place *dir)
 {
 	struct enter_wait wait = { .waiter.ready = entered };
-	errint_t r = snapshot_enter(w->pins->snapshot, dir, NULL);
+	errint_t r = enter_inside(w, dir, NULL);
 
 	if (r == -EAGAIN && w->keep) {
 		event_init(&wait.event);
-		r = snapshot_enter(w->pins->snapshot, dir, &wait.waiter);
+		r = enter_inside(w, dir, &wait.waiter);
 		if (r != -EAGAIN)
 			event_end(&wait.event, r);
 		r = event_wait(&wait.event);
 		if (r == 0)
-			r = snapshot_enter(w->pins->snapshot, dir, NULL);
+			r = enter_inside(w, dir, NULL);
 	}
 	return r;
 }
@@ -254,8 +264,22 @@ static errint_t push(struct pin_walk *w, struct stack *s, const struct place *di
 		s->levels = larger;
 		s->room = room;
 	}
+	snapshot_hold(l.dir.tree);
 	s->levels[s->depth++] = l;
 	return 0;
+}
+
+static void pop(struct stack *s)
+{
+	snapshot_release(s->levels[--s->depth].dir.tree);
+}
+
+static errint_t next_entry(struct pin_walk *w, struct level *l, struct place *ret)
+{
+	struct catalog_dirent name;
+
+	SNAPSHOT_INSIDE(w->pins->snapshot);
+	return snapshot_entry(w->pins->snapshot, &l->dir, l->next++, &name, ret);
 }
 
 /* Hard links are met more than once, and count so. */
@@ -266,27 +290,40 @@ static errint_t do_tree(struct pin_walk *w, const struct place *top)
 
 	while (r == 0 && s.depth > 0) {
 		struct level *l = &s.levels[s.depth - 1];
-		struct catalog_dirent name;
 		struct place p;
 		if (l->next == l->dir.inode.count) {
-			s.depth--;
+			pop(&s);
 			continue;
 		}
-		r = snapshot_entry(w->pins->snapshot, &l->dir, l->next++, &name, &p);
+		r = next_entry(w, l, &p);
 		if (r == 0 && S_ISDIR(p.inode.mode))
 			r = push(w, &s, &p);
 		else if (r == 0 && S_ISREG(p.inode.mode))
 			r = do_file(w, &p);
 	}
+	while (s.depth > 0)
+		pop(&s);
 	free(s.levels);
 	return r;
+}
+
+static errint_t root_of(struct pin_walk *w, struct place *ret)
+{
+	SNAPSHOT_INSIDE(w->pins->snapshot);
+	return snapshot_place(w->pins->snapshot, 1, ret);
+}
+
+static errint_t lookup(struct pin_walk *w, const struct place *dir, const char *name, size_t length, struct place *ret)
+{
+	SNAPSHOT_INSIDE(w->pins->snapshot);
+	return snapshot_lookup(w->pins->snapshot, dir, name, length, ret);
 }
 
 /* Keeps the catalogs on the way too: without them the path cannot be entered when the server is away. */
 static errint_t find(struct pin_walk *w, const char *path, struct place *ret)
 {
 	const char *p = path;
-	errint_t r = snapshot_place(w->pins->snapshot, 1, ret);
+	errint_t r = root_of(w, ret);
 
 	while (r == 0 && *p && *p != '/') {
 		size_t n = strcspn(p, "/");
@@ -297,7 +334,7 @@ static errint_t find(struct pin_walk *w, const char *path, struct place *ret)
 		if (r == 0 && w->keep)
 			(void)keep_catalog(w, dir.tree);
 		if (r == 0)
-			r = snapshot_lookup(w->pins->snapshot, &dir, p, n, ret);
+			r = lookup(w, &dir, p, n, ret);
 		p += n;
 		p += *p == '/' && p[1] != '\0';
 	}

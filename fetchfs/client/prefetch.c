@@ -49,7 +49,10 @@ static errint_t find_file(struct prefetch *p, const struct profile_list_object *
 {
 	struct catalog_extent e;
 	struct catalog_object co;
-	errint_t r = snapshot_find(p->config.snapshot, o->inode, ret);
+	errint_t r;
+
+	SNAPSHOT_INSIDE(p->config.snapshot);
+	r = snapshot_find(p->config.snapshot, o->inode, ret);
 
 	if (r < 0)
 		return r == -EAGAIN ? r : -EBADMSG;
@@ -231,7 +234,7 @@ static void *run(void *context)
 
 	while (r == 0 && next) {
 		const char *name = strsep(&next, ":");
-		const struct manifest_profile *m = manifest_find_profile(p->config.manifest, name);
+		const struct manifest_profile *m = manifest_find_profile(&p->offered, name);
 		if (m)
 			r = stream(p, m);
 		else if (p->config.profiles)
@@ -250,18 +253,19 @@ errint_t prefetch_start(const struct prefetch_config *config, struct prefetch **
 
 	if (strcmp(names, "none") == 0 || (config->has_budget && config->budget == 0))
 		return 0;
-	/* Its list names places of the manifest's own revision. */
-	if (config->snapshot->revision != config->manifest->revision)
-		return 0;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->config = *config;
 	p->profiles = strdup(names);
+	p->offered.profile_count = config->manifest->profile_count;
+	p->offered.profiles = calloc(p->offered.profile_count + 1, sizeof(*p->offered.profiles));
+	if (p->offered.profiles && p->offered.profile_count)
+		memcpy(p->offered.profiles, config->manifest->profiles, p->offered.profile_count * sizeof(*p->offered.profiles));
 	p->budget_left = config->has_budget ? config->budget : cache_quota(config->cache) / BUDGET_SHARE;
 	pthread_mutex_init(&p->lock, NULL);
 	clock_cond_init(&p->changed);
-	r = p->profiles ? thread_start(&p->thread, run, p) : -ENOMEM;
+	r = p->profiles && p->offered.profiles ? thread_start(&p->thread, run, p) : -ENOMEM;
 	p->started = r == 0;
 	if (r < 0)
 		prefetch_free(p);
@@ -294,6 +298,7 @@ void prefetch_free(struct prefetch *p)
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->changed);
 	free(p->profiles);
+	free(p->offered.profiles);
 	free(p->listed);
 	free(p);
 }

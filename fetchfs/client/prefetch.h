@@ -16,7 +16,7 @@ struct prefetch_config {
 	bool has_budget;
 	uint64_t budget;		/* bytes to fetch in all; without has_budget an eighth of the cache's quota */
 	uint64_t rate;			/* bytes a second; 0: as they come */
-	const struct manifest *manifest;
+	const struct manifest *manifest;	/* only its profiles; they are copied */
 	struct snapshot *snapshot;
 	struct files *files;
 	struct store *store;

@@ -27,6 +27,7 @@ struct prefetch_flight {
 struct prefetch {
 	struct prefetch_config config;
 	char *profiles;			/* the default, or what was asked for */
+	struct manifest offered;		/* the manifest's profiles, nothing else of it */
 	pthread_t thread;
 	bool started;
 	uint64_t budget_left;

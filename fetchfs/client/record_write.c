@@ -202,6 +202,7 @@ errint_t record_format(struct snapshot *s, const struct record_event *events, si
 	if (!n)
 		return r;
 	n->snapshot = s;
+	SNAPSHOT_INSIDE(s);
 	r = list_inodes(n, events, count);
 	if (r == 0)
 		r = find_names(n);

@@ -4,6 +4,7 @@
 #include "common/io.h"
 #include "common/message.h"
 #include "fetchfs/client/transport_secret.h"
+#include "fetchfs/client/when.h"
 
 #define MAX_OPTION_LIST 65536
 
@@ -247,6 +248,35 @@ static int set_prefetch(struct settings *s, const char *name, const char *value,
 	return set_size(s, name, value, field);
 }
 
+static int set_revision(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)field;
+	if (parse_number(value, 1, UINT64_MAX, &s->revision) == 0)
+		return 0;
+	message_error("option %s: expected the number of a revision, not '%s'", name, value);
+	return EXIT_USAGE;
+}
+
+static int set_date(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)field;
+	if (when_parse(value, &s->date) == 0)
+		return 0;
+	message_error("option %s: expected a date, as 2026-11-28, or a date and time, as 2026-11-28T19:30 or 2026-11-28T19:30:00+01:00, not '%s'", name, value);
+	return EXIT_USAGE;
+}
+
+static int set_ttl(struct settings *s, const char *name, const char *value, void *field)
+{
+	int code = set_seconds(s, name, value, field);
+
+	if (code == 0 && s->ttl == 0) {
+		message_error("option %s: expected at least 1 second", name);
+		code = EXIT_USAGE;
+	}
+	return code;
+}
+
 /* What may stand behind -o beside the words above. fetchfs(1) describes each. */
 static const struct setting {
 	const char *name;
@@ -263,6 +293,8 @@ static const struct setting {
 	{ "connect_timeout", true, set_seconds, FIELD(limits.connect) },
 	{ "control", true, set_control, FIELD(control) },
 	{ "credentials", true, set_text, FIELD(credentials_file) },
+	{ "date", true, set_date, 0 },
+	{ "follow", false, set_flag, FIELD(follow) },
 	{ "hard", false, set_hard, 0 },
 	{ "headers", true, set_text, FIELD(headers_file) },
 	{ "key", true, set_key, 0 },
@@ -276,6 +308,8 @@ static const struct setting {
 	{ "opens", false, set_flag, FIELD(opens) },
 	{ "parallel", true, set_seconds, FIELD(parallel) },
 	{ "passthrough", false, set_flag, FIELD(passthrough) },
+	{ "pin", false, set_flag, FIELD(pin) },
+	{ "pin", true, set_text, FIELD(pin_file) },
 	{ "prefetch", true, set_prefetch, FIELD(prefetch) },
 	{ "prefetch_rate", true, set_size, FIELD(prefetch_rate) },
 	{ "profile", true, set_text, FIELD(profile) },
@@ -283,11 +317,13 @@ static const struct setting {
 	{ "quota", true, set_quota, 0 },
 	{ "record", true, set_copy, FIELD(record) },
 	{ "request_timeout", true, set_seconds, FIELD(limits.total) },
+	{ "revision", true, set_revision, 0 },
 	{ "root", false, set_flag, FIELD(root) },
 	{ "soft", true, set_seconds, FIELD(timeout) },
 	{ "stall_timeout", true, set_seconds, FIELD(limits.stall) },
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
+	{ "ttl", true, set_ttl, FIELD(ttl) },
 #undef FIELD
 };
 
@@ -402,10 +438,36 @@ static int make_absolute(char **path)
 	return 0;
 }
 
+/* Whether the mount takes new snapshots as they come. */
+static int decide_snapshot(struct settings *s)
+{
+	bool lasting = s->revision || s->date;
+
+	if (!!s->tag + !!s->revision + !!s->date > 1) {
+		message_error("tag, revision and date exclude one another");
+		return EXIT_USAGE;
+	}
+	if (s->follow && (s->pin || s->pin_file || lasting)) {
+		message_error("option follow: a mount that is pinned%s does not follow", lasting ? " by its revision or date" : "");
+		return EXIT_USAGE;
+	}
+	if (s->pin_file && *s->pin_file != '/') {
+		message_error("option pin: expected an absolute path, not '%s'", s->pin_file);
+		return EXIT_USAGE;
+	}
+	s->pin = !s->follow && (s->pin || s->pin_file || lasting || s->root);
+	s->follow = !s->pin;
+	if (s->ttl == 0)
+		s->ttl = SETTINGS_DEFAULT_TTL;
+	return 0;
+}
+
 int settings_finish(struct settings *s)
 {
-	int code = read_keys(s);
+	int code = decide_snapshot(s);
 
+	if (code == 0)
+		code = read_keys(s);
 	if (code)
 		return code;
 	if (!s->cache)

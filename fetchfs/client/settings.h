@@ -10,6 +10,7 @@
 #define SETTINGS_MAX_KEYS 16
 #define SETTINGS_MAX_LISTS 32
 #define SETTINGS_DEFAULT_MOUNT_TIMEOUT 60	/* seconds */
+#define SETTINGS_DEFAULT_TTL 300		/* seconds */
 
 struct settings {
 	const char *urls[TRANSPORT_MAX_MIRRORS];	/* without user and password: they may be shown */
@@ -37,6 +38,11 @@ struct settings {
 	const char *metrics;		/* port or path */
 	enum log_target log;
 	int log_level;			/* 0: not given */
+	uint64_t revision;		/* 0: not given */
+	int64_t date;			/* seconds since 1970; 0: not given */
+	bool follow, pin;		/* given; settings_finish leaves exactly one of them */
+	const char *pin_file;		/* or NULL */
+	unsigned ttl;			/* seconds between questions for a new snapshot */
 	bool foreground, root, passthrough, opens, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */

@@ -40,6 +40,9 @@
 	X(waits, "operations that had to wait for the network") \
 	X(wait_errors, "waits ended by a time limit or by a kill") \
 	X(catalogs, "catalogs loaded") \
+	X(snapshot_checks, "questions for a newer snapshot") \
+	X(snapshot_changes, "changes to another revision without a new mount") \
+	X(invalidations, "names and inodes that the kernel was told to look up anew") \
 	X(cache_writes, "files put into the cache") \
 	X(cache_written_bytes, "bytes put into the cache") \
 	X(cache_full, "writes to the cache that failed") \

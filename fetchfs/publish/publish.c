@@ -262,7 +262,8 @@ static errint_t write_manifest(struct publish *p)
 	if (r == 0)
 		r = repository_sync(&p->repository);
 	snprintf(name, sizeof(name), REPOSITORY_HISTORY "/%llu", (unsigned long long)p->manifest.revision);
-	if (r == 0)
+	/* The history keeps when a revision was published, not when it was signed anew. */
+	if (r == 0 && p->outcome != RENEWED)
 		r = repository_put_text(&p->repository, name, data, size);
 	if (r == 0)
 		r = repository_put_text(&p->repository, MANIFEST_FILE, data, size);

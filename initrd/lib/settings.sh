@@ -5,7 +5,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # the stages use what is set here
 
-cfg_repository='' cfg_tag='' cfg_proxy='' cfg_cache_quota='' cfg_scratch=auto cfg_scratch_size='' cfg_shell=no cfg_datasource=auto
+cfg_repository='' cfg_tag='' cfg_revision='' cfg_date='' cfg_update=no cfg_proxy='' cfg_cache_quota='' cfg_scratch=auto cfg_scratch_size='' cfg_shell=no cfg_datasource=auto
 cfg_init='' cfg_onfail=halt cfg_ntp='' cfg_network_timeout=30 cfg_mount_timeout=60 cfg_resize=yes
 cfg_build_date='' cfg_profile='' cfg_record=no
 settings_unknown=
@@ -15,6 +15,9 @@ setting_assign() {
 	case $1 in
 	repository) cfg_repository=$2 ;;
 	tag) cfg_tag=$2 ;;
+	revision) setting_number "$2" && cfg_revision=$2 ;;
+	date) setting_date "$2" && cfg_date=$2 ;;
+	update) setting_yes_no "$2" && cfg_update=$yes_no ;;
 	proxy) cfg_proxy=$2 ;;
 	cache_quota) cfg_cache_quota=$2 ;;
 	profile) setting_names "$2" && cfg_profile=$2 ;;
@@ -52,6 +55,13 @@ setting_names() {
 setting_number() {
 	case $1 in
 	'' | *[!0-9]* | ?????????????*) return 1 ;;
+	esac
+}
+
+# What fetchfs reads further; here only that it stays one mount option.
+setting_date() {
+	case $1 in
+	'' | *[!0-9TZ:+-]*) return 1 ;;
 	esac
 }
 

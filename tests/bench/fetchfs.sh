@@ -158,16 +158,13 @@ warm_and_hot() {
 	done
 }
 
-give_back() { return "$1"; }
-# Whatever was mounted goes, then the loop devices (of this run's files alone), then the namespaces; test_end does the rest.
+# Whatever was mounted goes, then the loop devices (of this run's files alone), then the rest.
 bench_end() {
 	code=$?
-	trap - EXIT
 	for mount in "$T/mnt/dev" "$T/mnt" "$T/squashfs.nbd" "$T"/*.cache; do umount -l "$mount" 2>/dev/null || :; done
 	for loop in $loops; do losetup -d "$loop" || :; done
 	[ "$disks" = "$T" ] || rm -rf "$disks"
-	remove_network
-	if give_back "$code"; then test_end; else test_end; fi
+	if give_back "$code"; then network_end; else network_end; fi
 }
 trap bench_end EXIT
 
@@ -189,5 +186,5 @@ while [ "$run" -lt "$runs" ]; do
 		case $states in *warm* | *hot*) warm_and_hot ;; esac
 	done
 done
-[ -z "${OUTPUT:-}" ] || write_output "$OUTPUT"
 report
+[ -z "${OUTPUT:-}" ] || write_output "$OUTPUT"
