@@ -46,12 +46,12 @@ build-for-check:
 check: ## install what is missing, build everything, run all tests
 	deps/install-packages.sh all
 	+$(MAKE) build-for-check
-	tests/run.sh static unit fuzz integration boot
+	tests/run.sh -j $(JOBS) static unit fuzz integration boot
 
 check-quick: ## the tests that need neither kernel nor QEMU
 	+$(MAKE) -j$(JOBS) programs test-tools
 	+$(MAKE) -j$(JOBS) SANITIZE=1 unit-programs fuzz-programs
-	tests/run.sh static unit fuzz integration
+	tests/run.sh -j $(JOBS) static unit fuzz integration
 
 .PHONY: boot
 boot: ## boot IMAGE in QEMU on this terminal: IMAGE=FILE [SEED=ISO] [DISK=FILE] [FIRMWARE=uefi|bios]
