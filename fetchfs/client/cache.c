@@ -6,19 +6,17 @@
  */
 #include "fetchfs/client/cache_private.h"
 #include "common/io.h"
-#include "fetchfs/client/thread.h"
+#include "fetchfs/client/clock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #define SESSION_FILE "session"
 #define SESSION_CLEAN "clean"
 #define SESSION_IN_USE "in use"
 #define SESSION_SIZE 64
-#define DEFAULT_PERCENT 50
 
 void cache_name(const char *folder, const struct digest *key, const char *suffix, char ret[CACHE_NAME_SIZE])
 {
@@ -60,15 +58,23 @@ static bool is_clean(struct cache *c)
 	return strcmp(text, SESSION_CLEAN "\n") == 0;
 }
 
+/*
+ * "In use" must be on the disk before anything that is written from now on, "clean" after everything. Where even a new file of a few bytes has no room, the
+ * session's absence says the same.
+ */
 static errint_t write_session(struct cache *c, const char *text)
 {
-	_cleanup_free_ char *path = io_format("%s/" SESSION_FILE, c->path);
 	char line[SESSION_SIZE + 1];
+	errint_t r;
 
-	if (!path)
-		return -ENOMEM;
 	snprintf(line, sizeof(line), "%s\n", text);
-	return io_write_file(path, 0600, line, strlen(line));
+	r = cache_replace(c, SESSION_FILE, line, strlen(line), true);
+	if (cache_is_full(r) && (unlinkat(c->fd, SESSION_FILE, 0) == 0 || errno == ENOENT))
+		r = 0;
+	/* The name as well. */
+	if (r == 0 && fsync(c->fd) < 0)
+		r = -errno;
+	return r;
 }
 
 /* Moves what is in files/ab to suspect/ab. */
@@ -130,35 +136,13 @@ static errint_t begin_session(struct cache *c)
 	return flock(c->lock_fd, LOCK_SH) == 0 ? 0 : -errno;
 }
 
-static errint_t set_quota(struct cache *c, const struct cache_config *config)
+static errint_t open_directory(struct cache *c, const char *path)
 {
-	unsigned percent = config->quota_percent ? config->quota_percent : DEFAULT_PERCENT;
-	struct statvfs s;
-
-	c->quota = config->quota;
-	if (c->quota)
-		return 0;
-	if (fstatvfs(c->fd, &s) < 0)
-		return -errno;
-	c->quota = (uint64_t)s.f_blocks * s.f_frsize / 100 * percent;
-	return 0;
-}
-
-static void *count(void *context)
-{
-	struct cache *c = context;
-
-	atomic_fetch_add(&c->usage, cache_count(c));
-	return NULL;
-}
-
-static errint_t open_directory(struct cache *c)
-{
-	errint_t r = io_mkdir_p(c->path, 0700);
+	errint_t r = io_mkdir_p(path, 0700);
 
 	if (r < 0)
 		return r;
-	c->fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	c->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->fd < 0)
 		return -errno;
 	c->finish_fd = openat(c->fd, "finish", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -180,7 +164,8 @@ static void dispose(struct cache *c)
 	pthread_mutex_destroy(&c->finish_lock);
 	pthread_mutex_destroy(&c->evict_lock);
 	pthread_mutex_destroy(&c->pin_lock);
-	free(c->path);
+	pthread_mutex_destroy(&c->room.lock);
+	pthread_cond_destroy(&c->room.changed);
 	free(c);
 }
 
@@ -193,21 +178,23 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret)
 		return -ENOMEM;
 	c->fd = c->lock_fd = c->finish_fd = -1;
 	c->stats = config->stats;
+	c->verify = config->verify;
 	pthread_mutex_init(&c->evict_lock, NULL);
 	pthread_mutex_init(&c->pin_lock, NULL);
 	pthread_mutex_init(&c->finish_lock, NULL);
-	c->path = strdup(config->path);
-	r = c->path ? open_directory(c) : -ENOMEM;
+	pthread_mutex_init(&c->room.lock, NULL);
+	clock_cond_init(&c->room.changed);
+	r = open_directory(c, config->path);
 	if (r == 0)
 		r = begin_session(c);
 	if (r == 0)
-		r = set_quota(c, config);
+		c->has_suspects = faccessat(c->fd, CACHE_SUSPECT, F_OK, 0) == 0;
+	if (r == 0)
+		r = cache_room_start(c, config);
 	if (r < 0) {
 		dispose(c);
 		return r;
 	}
-	c->has_suspects = faccessat(c->fd, CACHE_SUSPECT, F_OK, 0) == 0;
-	c->counting = thread_start(&c->counter, count, c) == 0;
 	*ret = c;
 	return 0;
 }
@@ -216,15 +203,8 @@ void cache_close(struct cache *c)
 {
 	if (!c)
 		return;
-	atomic_store(&c->stop, true);
-	if (c->counting)
-		pthread_join(c->counter, NULL);
+	cache_room_stop(c);
 	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0 && syncfs(c->fd) == 0)
 		(void)write_session(c, SESSION_CLEAN);
 	dispose(c);
-}
-
-uint64_t cache_quota(const struct cache *c)
-{
-	return c->quota;
 }

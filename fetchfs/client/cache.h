@@ -25,6 +25,10 @@ struct cache_config {
 	const char *path;		/* made where it is missing */
 	uint64_t quota;			/* bytes; 0: half of the file system */
 	unsigned quota_percent;		/* instead of quota: of the file system's size; 0: not given */
+	uint64_t free;			/* bytes of the file system that are left free; 0: not given */
+	unsigned free_percent;		/* instead: of its size; neither: 5 %, at most 1 GiB */
+	bool no_free;			/* the file system may be filled to the end */
+	bool verify;			/* cache_find verifies a content whenever it hands it out */
 	struct stats *stats;
 };
 
@@ -75,6 +79,8 @@ errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t siz
 errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset);
 /* All extents are there: it gets its final name. */
 errint_t cache_part_finish(struct cache *c, struct cache_part *p);
+/* It has been found damaged: whoever opens it next begins anew, those who have it open keep it. Counted. */
+void cache_part_drop(struct cache *c, const struct cache_part *p);
 void cache_part_close(struct cache_part *p);
 
 #endif

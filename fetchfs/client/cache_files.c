@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define CATALOGS_SHARE 4	/* of the quota: a quarter */
 #define TOUCH_SECONDS 60	/* access times need not be finer */
 
 struct cache_pinned {
@@ -29,8 +30,7 @@ int cache_open_file(struct cache *c, const char *name, int flags)
 	return fd < 0 && errno == EPERM ? openat(c->fd, name, flags | O_CLOEXEC, 0600) : fd;
 }
 
-/* Eviction goes by the access time, which is kept here since the file system may not keep it. */
-static void touch(int fd, const struct stat *s)
+void cache_touch(int fd, const struct stat *s)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
 
@@ -52,7 +52,7 @@ static errint_t open_whole(struct cache *c, const char *name, uint64_t size, int
 		stats_add(c->stats, cache_bad, 1);
 		return -ENOENT;
 	}
-	touch(fd, &s);
+	cache_touch(fd, &s);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
@@ -97,6 +97,12 @@ errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, in
 
 	cache_name(CACHE_FILES, key, "", name);
 	r = open_whole(c, name, size, ret_fd);
+	if (r == 0 && c->verify && !content_is(*ret_fd, key, size)) {
+		close(*ret_fd);
+		(void)unlinkat(c->fd, name, 0);
+		stats_add(c->stats, cache_bad, 1);
+		return -ENOENT;
+	}
 	if (r == -ENOENT && c->has_suspects) {
 		r = find_suspect(c, key, size, name, ret_fd);
 		/* Moved between the two looks. */
@@ -114,41 +120,52 @@ bool cache_has(struct cache *c, const struct digest *key)
 	return faccessat(c->fd, name, F_OK, 0) == 0;
 }
 
-static errint_t write_once(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
+/* ret_fd: may be NULL; else it is opened before it gets its name. */
+static errint_t write_once(struct cache *c, const char *name, const void *data, size_t size, bool synced, int *ret_fd)
 {
-	char temporary[CACHE_NAME_SIZE + 32];
+	char temporary[CACHE_NAME_SIZE + CACHE_TEXT_NAME_MAX];
+	_cleanup_close_ int fd = -1, reader = -1;
 	errint_t r;
-	int fd;
 
 	snprintf(temporary, sizeof(temporary), "%s.%u-%u", name, (unsigned)getpid(), atomic_fetch_add(&c->serial, 1));
 	fd = openat(c->fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = io_write_full(fd, data, size);
-	if (close(fd) < 0 && r == 0)
+	if (r == 0 && synced && fsync(fd) < 0)
+		r = -errno;
+	if (close(steal_fd(&fd)) < 0 && r == 0)
 		r = -errno;
 	if (r == 0 && ret_fd) {
-		*ret_fd = cache_open_file(c, temporary, O_RDONLY);
-		r = *ret_fd < 0 ? -errno : 0;
+		reader = cache_open_file(c, temporary, O_RDONLY);
+		r = reader < 0 ? -errno : 0;
 	}
-	if (r == 0 && renameat(c->fd, temporary, c->fd, name) < 0) {
+	if (r == 0 && renameat(c->fd, temporary, c->fd, name) < 0)
 		r = -errno;
-		if (ret_fd)
-			close(*ret_fd);
-	}
-	if (r < 0)
+	if (r < 0) {
 		(void)unlinkat(c->fd, temporary, 0);
-	return r;
+		return r;
+	}
+	if (ret_fd)
+		*ret_fd = steal_fd(&reader);
+	return 0;
 }
 
-static errint_t write_file(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
+errint_t cache_replace(struct cache *c, const char *name, const void *data, size_t size, bool synced)
 {
-	errint_t r = cache_reserve(c, size);
+	return write_once(c, name, data, size, synced, NULL);
+}
+
+static errint_t write_file(struct cache *c, unsigned folder, const char *name, const void *data, size_t size, int *ret_fd)
+{
+	errint_t r = cache_reserve(c, folder, size);
 
 	if (r == 0) {
-		r = write_once(c, name, data, size, ret_fd);
+		r = write_once(c, name, data, size, false, ret_fd);
 		if (cache_is_full(r) && cache_make_room(c, size) == 0)
-			r = write_once(c, name, data, size, ret_fd);
+			r = write_once(c, name, data, size, false, ret_fd);
+		if (r < 0)
+			cache_release(c, folder, size);
 	}
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);
@@ -165,7 +182,7 @@ errint_t cache_put(struct cache *c, const struct digest *key, const void *data, 
 	char name[CACHE_NAME_SIZE];
 
 	cache_name(CACHE_FILES, key, "", name);
-	r = write_file(c, name, data, size, ret_fd);
+	r = write_file(c, cache_room_folder(CACHE_FILES, key), name, data, size, ret_fd);
 	if (r == 0 && c->has_suspects) {
 		cache_name(CACHE_SUSPECT, key, "", name);
 		(void)unlinkat(c->fd, name, 0);
@@ -206,7 +223,7 @@ void cache_unpin(struct cache *c, const struct digest *key)
 	if (p && --p->count == 0) {
 		*link = p->next;
 		free(p);
-		atomic_store(&c->no_evict_before, 0);
+		atomic_store(&c->room.no_evict_before, 0);
 	}
 	pthread_mutex_unlock(&c->pin_lock);
 }
@@ -256,6 +273,18 @@ errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size,
 	return 0;
 }
 
+/* Revision after revision brings catalogs: they may take a part of the cache, and those that are not mounted go. */
+static void limit_catalogs(struct cache *c, size_t size)
+{
+	uint64_t limit = c->room.quota / CATALOGS_SHARE, taken = (uint64_t)MAX(atomic_load(&c->room.folders[CACHE_ROOM_CATALOGS]), 0);
+
+	if (taken + size <= limit)
+		return;
+	pthread_mutex_lock(&c->evict_lock);
+	cache_evict_catalogs(c, limit / 2 > size ? limit / 2 - size : 0);
+	pthread_mutex_unlock(&c->evict_lock);
+}
+
 errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret)
 {
 	char name[CACHE_NAME_SIZE];
@@ -263,7 +292,8 @@ errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *
 	int fd;
 
 	catalog_name(d, name);
-	if (write_file(c, name, data, size, &fd) == 0) {
+	limit_catalogs(c, size);
+	if (write_file(c, CACHE_ROOM_CATALOGS, name, data, size, &fd) == 0) {
 		copy = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 		close(fd);
 		if (copy != MAP_FAILED) {
@@ -293,12 +323,18 @@ errint_t cache_read_text(struct cache *c, const char *repository, const char *na
 
 errint_t cache_write_text(struct cache *c, const char *repository, const char *name, const void *data, size_t size)
 {
-	_cleanup_free_ char *path = io_format("%s/" CACHE_REPOSITORIES "/%s/%s", c->path, repository, name);
+	_cleanup_free_ char *path = io_format(CACHE_REPOSITORIES "/%s/%s", repository, name);
 	_cleanup_free_ char *folder = io_format(CACHE_REPOSITORIES "/%s", repository);
+	errint_t r;
 
 	if (!path || !folder)
 		return -ENOMEM;
+	if (strlen(path) >= CACHE_TEXT_NAME_MAX)
+		return -ENAMETOOLONG;
 	if (mkdirat(c->fd, folder, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	return io_write_file(path, 0600, data, size);
+	r = cache_replace(c, path, data, size, true);
+	if (cache_is_full(r) && cache_make_room(c, size) == 0)
+		r = cache_replace(c, path, data, size, true);
+	return r;
 }

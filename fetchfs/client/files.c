@@ -4,11 +4,12 @@
 #include "common/io.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define MAX_PACK_RUN 5		/* packs that are fetched ahead: one less */
 #define NEAR_PACKS 2		/* a step so small is still reading in order */
 
-errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct files **ret)
+errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret)
 {
 	struct files *f = calloc(1, sizeof(*f));
 
@@ -17,6 +18,8 @@ errint_t files_new(struct store *store, struct cache *cache, struct stats *stats
 	f->store = store;
 	f->cache = cache;
 	f->stats = stats;
+	f->verify = verify;
+	pthread_mutex_init(&f->slots_lock, NULL);
 	for (unsigned i = 0; i < FILES_SHARDS; i++)
 		pthread_mutex_init(&f->shards[i].lock, NULL);
 	*ret = f;
@@ -26,10 +29,10 @@ errint_t files_new(struct store *store, struct cache *cache, struct stats *stats
 static void free_file(struct files *f, struct file *file)
 {
 	cache_unpin(f->cache, &file->key);
-	/* The descriptor of a file in parts is theirs. */
-	if (file->fd >= 0 && !file->parts)
+	if (file->fd >= 0)
 		close(file->fd);
 	files_parts_free(file->parts);
+	atomic_fetch_sub(&f->held, file->held);
 	pthread_mutex_destroy(&file->lock);
 	free(file);
 }
@@ -45,6 +48,7 @@ void files_free(struct files *f)
 		}
 		pthread_mutex_destroy(&f->shards[i].lock);
 	}
+	files_slots_done(f);
 	free(f);
 }
 
@@ -114,29 +118,46 @@ static void note_use(struct files *f, struct tree *t, uint32_t object, bool miss
 	}
 }
 
-/* No room in the cache: the content lives in memory as long as it is open. */
-static errint_t hold_in_memory(const void *data, size_t size, int *ret_fd)
+/* No room in the cache: the content lives in memory as long as it is open. -ENOSPC: too much does already. */
+static errint_t hold_in_memory(struct files *f, struct file *file, const void *data, size_t size)
 {
-	_cleanup_close_ int fd = memfd_create("fetchfs", MFD_CLOEXEC);
+	_cleanup_close_ int fd = -1;
 	errint_t r;
 
+	if (atomic_fetch_add(&f->held, size) + size > FILES_MAX_HELD) {
+		atomic_fetch_sub(&f->held, size);
+		return -ENOSPC;
+	}
+	file->held = size;
+	fd = memfd_create("fetchfs", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	r = io_write_full(fd, data, size);
 	if (r == 0)
-		*ret_fd = steal_fd(&fd);
+		file->fd = steal_fd(&fd);
 	return r;
 }
 
 /* data NULL: only from the cache (-ENOENT). */
-static errint_t open_single(struct files *f, const struct digest *key, uint64_t size, const void *data, int *ret_fd)
+static errint_t open_single(struct files *f, struct file *file, const void *data)
 {
-	errint_t r = cache_find(f->cache, key, size, ret_fd);
+	size_t size = (size_t)file->size;
+	errint_t r = cache_find(f->cache, &file->key, size, &file->fd);
 
-	if (r == 0 || !data)
-		return r == 0 ? 0 : -ENOENT;
-	r = cache_put(f->cache, key, data, (size_t)size, ret_fd);
-	return r == 0 ? 0 : hold_in_memory(data, (size_t)size, ret_fd);
+	if (r < 0 && !data)
+		return -ENOENT;
+	if (r < 0) {
+		file->was_fetched = true;
+		r = cache_put(f->cache, &file->key, data, size, &file->fd);
+	}
+	if (r < 0)
+		r = hold_in_memory(f, file, data, size);
+	if (r < 0)
+		/* Read piece by piece, from memory as long as it is there. */
+		files_slot_put(f, &file->key, data, size);
+	if (r < 0 || f->verify == FILES_VERIFY_ALWAYS)
+		return files_parts_wrap(f, file);
+	return 0;
 }
 
 static errint_t new_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *data, struct file **ret)
@@ -148,15 +169,17 @@ static errint_t new_file(struct files *f, const struct place *p, const struct ca
 		return -ENOMEM;
 	file->ino = p->ino;
 	file->size = p->inode.size;
+	file->tree = p->tree;
+	file->inode = p->inode;
 	file->refs = 1;
 	file->fd = -1;
 	pthread_mutex_init(&file->lock, NULL);
 	if (single) {
 		file->key = single->digest;
 		cache_pin(f->cache, &file->key);
-		r = single->length == file->size ? open_single(f, &file->key, file->size, data, &file->fd) : -EIO;
+		r = single->length == file->size ? open_single(f, file, data) : -EIO;
 	} else {
-		r = files_parts_open(f, p, file);
+		r = files_parts_open(f, file);
 	}
 	if (r < 0)
 		free_file(f, file);
@@ -278,10 +301,48 @@ void files_release(struct files *f, struct file *file)
 		free_file(f, file);
 }
 
+/*
+ * Behind our back a file of the cache can be cut short: then the kernel would show what is missing as an end, or as zeros. In a descriptor that was removed
+ * it is still whole.
+ */
+bool files_parts_check(struct files *f, struct file *file)
+{
+	struct stat s;
+
+	if (file->fd < 0 || (fstat(file->fd, &s) == 0 && (uint64_t)s.st_size >= file->size))
+		return true;
+	/* Without memory for it the read fails: better than a wrong byte. */
+	(void)files_parts_lose(f, file);
+	return false;
+}
+
+bool files_is_whole(struct files *f, struct file *file)
+{
+	return !file->parts && files_parts_check(f, file);
+}
+
+size_t files_distrust(struct files *f, const struct digest *key, uint64_t *ret_inodes, size_t room)
+{
+	size_t found = 0;
+
+	for (unsigned i = 0; i < FILES_SHARDS; i++) {
+		pthread_mutex_lock(&f->shards[i].lock);
+		for (struct file *file = f->shards[i].files; file; file = file->next) {
+			if (!digest_equal(&file->key, key))
+				continue;
+			(void)files_parts_lose(f, file);
+			if (found < room)
+				ret_inodes[found++] = file->ino;
+		}
+		pthread_mutex_unlock(&f->shards[i].lock);
+	}
+	return found;
+}
+
 errint_t files_read(struct files *f, struct file_read *r)
 {
 	r->data = NULL;
-	if (!r->file->parts)
+	if (files_is_whole(f, r->file))
 		return 0;
-	return files_parts_read(f, r);
+	return r->file->parts ? files_parts_read(f, r) : -EIO;
 }

@@ -14,7 +14,8 @@ struct file_parts;
 struct file {
 	uint64_t ino, size;
 	int fd;				/* the content; -1: only in parts, and those in memory */
-	struct file_parts *parts;	/* NULL: all of it is there, read fd */
+	struct file_parts *_Atomic parts;	/* NULL: all of it is there, read fd */
+	bool was_fetched;		/* this open brought it: what the kernel still has may be older */
 
 	/* For whoever answers opens: by lock. */
 	pthread_mutex_t lock;
@@ -25,9 +26,19 @@ struct file {
 	struct file *next;
 	unsigned refs;
 	struct digest key;
+	struct tree *tree;
+	struct catalog_inode inode;
+	uint64_t held;			/* bytes of it that are held in memory, since the cache did not take them */
 };
 
-errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct files **ret);
+/* How often contents in the cache are verified, beside on their way in and after an unclean end. */
+enum files_verify {
+	FILES_VERIFY_NOT,
+	FILES_VERIFY_OPEN,		/* once in each open, before the first use */
+	FILES_VERIFY_ALWAYS,		/* before each use */
+};
+
+errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret);
 void files_free(struct files *f);
 
 /* Who waits for an open. waiter.process may be set. */
@@ -55,6 +66,11 @@ struct file_read {
 	struct files *files;
 	uint32_t extent;	/* waited for */
 };
+
+/* All of it is in file->fd, and can be handed out from there. Where it has been cut short behind our back, that is noticed here. */
+bool files_is_whole(struct files *f, struct file *file);
+/* A content was found damaged (by the scrub) and has left the cache: who has it open gets it anew from now on. Inode numbers of these, at most room. */
+size_t files_distrust(struct files *f, const struct digest *key, uint64_t *ret_inodes, size_t room);
 
 /* 0: they are there; -EINPROGRESS: done will be called; other errors. */
 errint_t files_read(struct files *f, struct file_read *r);

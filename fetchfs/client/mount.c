@@ -49,7 +49,9 @@ static void report(void *context, bool is_trouble, const char *text)
 static int open_cache(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	struct cache_config config = { .path = s->cache, .quota = s->quota, .quota_percent = s->quota_percent, .stats = &m->stats };
+	struct cache_config config = { .path = s->cache, .quota = s->quota, .quota_percent = s->quota_percent,
+				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free,
+				       .verify = s->verify == FILES_VERIFY_OPEN, .stats = &m->stats };
 	errint_t r = cache_open(&config, &m->cache);
 
 	if (r == 0)
@@ -176,7 +178,7 @@ static int open_fs(struct mount *m)
 		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
 		.passthrough = !s->no_passthrough, .splice = !s->no_splice, .mounted = mounted, .context = m,
 	};
-	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->files) : -ENOMEM;
+	errint_t r = options ? files_new(m->store, m->cache, &m->stats, s->verify, &m->files) : -ENOMEM;
 
 	if (r == 0) {
 		config.files = m->files;

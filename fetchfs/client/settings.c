@@ -134,6 +134,40 @@ static int set_quota(struct settings *s, const char *name, const char *value, vo
 	return settings_set_quota(s, value);
 }
 
+static int set_free(struct settings *s, const char *name, const char *value, void *field)
+{
+	size_t n = strlen(value);
+	_cleanup_free_ char *number = n > 1 && value[n - 1] == '%' ? strndup(value, n - 1) : NULL;
+	uint64_t percent = 0, size = 0;
+
+	(void)name;
+	(void)field;
+	if (number ? parse_number(number, 0, 99, &percent) < 0 : parse_size(value, &size) < 0) {
+		message_error("option free: expected a size (as 2G), or a percentage of the file system (as 5%%), not '%s'", value);
+		return EXIT_USAGE;
+	}
+	s->free = size;
+	s->free_percent = (unsigned)percent;
+	s->no_free = size == 0 && percent == 0;
+	return 0;
+}
+
+static int set_verify(struct settings *s, const char *name, const char *value, void *field)
+{
+	static const char *const words[] = { [FILES_VERIFY_NOT] = "arrival", [FILES_VERIFY_OPEN] = "open", [FILES_VERIFY_ALWAYS] = "always" };
+
+	(void)name;
+	(void)field;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(value, words[i]) != 0)
+			continue;
+		s->verify = (enum files_verify)i;
+		return 0;
+	}
+	message_error("option verify: expected arrival, open or always, not '%s'", value);
+	return EXIT_USAGE;
+}
+
 /* What may stand behind -o beside the words above. fetchfs(1) describes each. */
 static const struct setting {
 	const char *name;
@@ -145,6 +179,7 @@ static const struct setting {
 	{ "allow_other", false, set_flag, FIELD(allow_other) },
 	{ "cache", true, set_copy, FIELD(cache) },
 	{ "cafile", true, set_text, FIELD(ca_file) },
+	{ "free", true, set_free, 0 },
 	{ "key", true, set_key, 0 },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
@@ -157,6 +192,7 @@ static const struct setting {
 	{ "root", false, set_flag, FIELD(root) },
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
+	{ "verify", true, set_verify, 0 },
 #undef FIELD
 };
 

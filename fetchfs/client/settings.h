@@ -4,6 +4,7 @@
 #define SPORE_FETCHFS_CLIENT_SETTINGS_H
 
 #include "common/signify.h"
+#include "fetchfs/client/files.h"
 #include "fetchfs/client/transport.h"
 
 #define SETTINGS_MAX_KEYS 16
@@ -20,6 +21,10 @@ struct settings {
 	char *cache;			/* directory */
 	uint64_t quota;			/* bytes; 0: not given */
 	unsigned quota_percent;
+	uint64_t free;			/* bytes that stay free on the cache's file system; 0: not given */
+	unsigned free_percent;
+	bool no_free;			/* "free=0" */
+	enum files_verify verify;
 	const char *tag, *proxy, *ca_file;
 	unsigned timeout;		/* seconds that a read waits; 0: without end */
 	unsigned mount_timeout;
