@@ -136,15 +136,22 @@ static errint_t begin_session(struct cache *c)
 	return flock(c->lock_fd, LOCK_SH) == 0 ? 0 : -errno;
 }
 
-static errint_t open_directory(struct cache *c, const char *path)
+static errint_t open_path(struct cache *c, const char *path)
 {
 	errint_t r = io_mkdir_p(path, 0700);
 
 	if (r < 0)
 		return r;
 	c->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->fd < 0)
-		return -errno;
+	return c->fd < 0 ? -errno : 0;
+}
+
+static errint_t open_directory(struct cache *c, const struct cache_config *config)
+{
+	errint_t r = config->path ? open_path(c, config->path) : cache_ram_open(c, config->quota);
+
+	if (r < 0)
+		return r;
 	c->finish_fd = openat(c->fd, "finish", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (c->finish_fd < 0)
 		return -errno;
@@ -161,6 +168,10 @@ static void dispose(struct cache *c)
 		close(c->finish_fd);
 	if (c->fd >= 0)
 		close(c->fd);
+	cache_ram_close(c);
+	cache_lower_close(c);
+	free(c->lower_verified);
+	free(c->lower_bad);
 	pthread_mutex_destroy(&c->finish_lock);
 	pthread_mutex_destroy(&c->evict_lock);
 	pthread_mutex_destroy(&c->pin_lock);
@@ -169,9 +180,27 @@ static void dispose(struct cache *c)
 	free(c);
 }
 
+static errint_t begin(struct cache *c, const struct cache_config *config)
+{
+	errint_t r = open_directory(c, config);
+
+	if (r == 0)
+		r = begin_session(c);
+	if (r == 0 && config->lower) {
+		c->lower_verified = calloc(CACHE_LOWER_KNOWN, sizeof(*c->lower_verified));
+		c->lower_bad = calloc(CACHE_LOWER_KNOWN, sizeof(*c->lower_bad));
+		r = c->lower_verified && c->lower_bad ? cache_lower_open(c, config->lower) : -ENOMEM;
+	}
+	if (r < 0)
+		return r;
+	c->has_suspects = faccessat(c->fd, CACHE_SUSPECT, F_OK, 0) == 0;
+	return cache_room_start(c, config);
+}
+
 errint_t cache_open(const struct cache_config *config, struct cache **ret)
 {
 	struct cache *c = calloc(1, sizeof(*c));
+	struct cache_config used = *config;
 	errint_t r;
 
 	if (!c)
@@ -184,13 +213,12 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret)
 	pthread_mutex_init(&c->finish_lock, NULL);
 	pthread_mutex_init(&c->room.lock, NULL);
 	clock_cond_init(&c->room.changed);
-	r = open_directory(c, config->path);
-	if (r == 0)
-		r = begin_session(c);
-	if (r == 0)
-		c->has_suspects = faccessat(c->fd, CACHE_SUSPECT, F_OK, 0) == 0;
-	if (r == 0)
-		r = cache_room_start(c, config);
+	if (!used.path) {
+		/* Nobody else fills it. */
+		used.quota = cache_ram_quota(config);
+		used.no_free = true;
+	}
+	r = begin(c, &used);
 	if (r < 0) {
 		dispose(c);
 		return r;

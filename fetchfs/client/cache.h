@@ -22,9 +22,10 @@
 struct cache;
 
 struct cache_config {
-	const char *path;		/* made where it is missing */
-	uint64_t quota;			/* bytes; 0: half of the file system */
-	unsigned quota_percent;		/* instead of quota: of the file system's size; 0: not given */
+	const char *path;		/* made where it is missing; NULL: in memory, and gone at the end */
+	const char *lower;		/* directories of caches that are only read, separated by colons; NULL: none */
+	uint64_t quota;			/* bytes; 0: half of the file system, or a quarter of the memory */
+	unsigned quota_percent;		/* instead of quota: of the file system's size, or of the memory; 0: not given */
 	uint64_t free;			/* bytes of the file system that are left free; 0: not given */
 	unsigned free_percent;		/* instead: of its size; neither: 5 %, at most 1 GiB */
 	bool no_free;			/* the file system may be filled to the end */
@@ -41,6 +42,8 @@ uint64_t cache_quota(const struct cache *c);
 /* A whole content, open for reading. -ENOENT where it is not there or was found damaged (then it is removed). */
 errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd);
 bool cache_has(struct cache *c, const struct digest *key);
+/* Neither here nor in a lower cache: worth putting. */
+bool cache_wants(struct cache *c, const struct digest *key, uint64_t size);
 /*
  * Puts a content that the caller has verified. With ret_fd it is opened too. Makes room where the quota or the disk wants it; -ENOSPC and others
  * where that does not help: the caller goes on without the cache.
@@ -67,7 +70,8 @@ struct cache_part {
 	struct digest key;
 	int fd;			/* read and write; sparse, of the file's full size */
 	int map_fd;		/* -1: the map cannot be kept */
-	bool whole;		/* found under its final name without doubt: fd is for reading */
+	bool whole;		/* found under its final name: fd is for reading */
+	bool doubtful;		/* of a lower cache: its extents have to be verified; cache_part_finish when they are */
 };
 /*
  * Opens or begins it. ret_claimed: one byte for each extent, non-zero where an earlier run claims to have stored it (to be

@@ -57,7 +57,7 @@ static errint_t open_whole(struct cache *c, const char *name, uint64_t size, int
 	return 0;
 }
 
-static bool content_is(int fd, const struct digest *key, uint64_t size)
+bool cache_content_is(int fd, const struct digest *key, uint64_t size)
 {
 	_cleanup_free_ void *data = malloc(size ? (size_t)size : 1);
 	struct digest found;
@@ -79,7 +79,7 @@ static errint_t find_suspect(struct cache *c, const struct digest *key, uint64_t
 	r = open_whole(c, suspect, size, &fd);
 	if (r < 0)
 		return r;
-	if (!content_is(fd, key, size)) {
+	if (!cache_content_is(fd, key, size)) {
 		(void)unlinkat(c->fd, suspect, 0);
 		stats_add(c->stats, cache_bad, 1);
 		return -ENOENT;
@@ -90,14 +90,30 @@ static errint_t find_suspect(struct cache *c, const struct digest *key, uint64_t
 	return 0;
 }
 
-errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
+static errint_t find_lower(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	errint_t r = cache_lower_find(c, key, size, &fd);
+
+	if (r < 0)
+		return r;
+	if ((c->verify || !cache_lower_is_verified(c, key)) && !cache_content_is(fd, key, size)) {
+		cache_lower_bad(c, key);
+		return -ENOENT;
+	}
+	cache_lower_verified(c, key);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static errint_t find_own(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
 {
 	char name[CACHE_NAME_SIZE];
 	errint_t r;
 
 	cache_name(CACHE_FILES, key, "", name);
 	r = open_whole(c, name, size, ret_fd);
-	if (r == 0 && c->verify && !content_is(*ret_fd, key, size)) {
+	if (r == 0 && c->verify && !cache_content_is(*ret_fd, key, size)) {
 		close(*ret_fd);
 		(void)unlinkat(c->fd, name, 0);
 		stats_add(c->stats, cache_bad, 1);
@@ -110,6 +126,25 @@ errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, in
 			r = open_whole(c, name, size, ret_fd);
 	}
 	return r;
+}
+
+errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
+{
+	errint_t r = find_own(c, key, size, ret_fd);
+
+	return r < 0 && find_lower(c, key, size, ret_fd) == 0 ? 0 : r;
+}
+
+bool cache_wants(struct cache *c, const struct digest *key, uint64_t size)
+{
+	int fd;
+
+	if (cache_has(c, key))
+		return false;
+	if (cache_lower_find(c, key, size, &fd) < 0)
+		return true;
+	close(fd);
+	return false;
 }
 
 bool cache_has(struct cache *c, const struct digest *key)
@@ -247,30 +282,58 @@ static void catalog_name(const struct digest *d, char ret[CACHE_NAME_SIZE])
 	snprintf(ret, CACHE_NAME_SIZE, CACHE_CATALOGS "/%s", text);
 }
 
-errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret)
+/* -EBADMSG: it is another content. */
+static errint_t map_verified(int fd, const struct digest *d, size_t size, const void **ret)
 {
-	char name[CACHE_NAME_SIZE];
-	_cleanup_close_ int fd = -1;
+	void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	struct digest found;
-	void *data;
-	errint_t r;
 
-	catalog_name(d, name);
-	r = open_whole(c, name, size, &fd);
-	if (r < 0)
-		return r;
-	data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED)
 		return -errno;
 	digest_of(data, size, &found);
 	if (!digest_equal(&found, d)) {
 		munmap(data, size);
-		(void)unlinkat(c->fd, name, 0);
-		stats_add(c->stats, cache_bad, 1);
-		return -ENOENT;
+		return -EBADMSG;
 	}
 	*ret = data;
 	return 0;
+}
+
+/* It is copied: who wrote it may take it away, and a mapping would then kill the program. */
+static errint_t take_lower_catalog(struct cache *c, const char *name, const struct digest *d, size_t size, const void **ret)
+{
+	_cleanup_free_ void *data = NULL;
+	_cleanup_close_ int fd = -1;
+	struct digest found;
+
+	if (cache_lower_find_name(c, name, size, &fd) < 0 || !(data = malloc(size ? size : 1)))
+		return -ENOENT;
+	if (io_pread_full(fd, data, size, 0) != (ssize_t)size)
+		return -ENOENT;
+	digest_of(data, size, &found);
+	if (!digest_equal(&found, d)) {
+		stats_add(c->stats, cache_bad, 1);
+		return -ENOENT;
+	}
+	return cache_put_catalog(c, d, data, size, ret);
+}
+
+errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret)
+{
+	char name[CACHE_NAME_SIZE];
+	_cleanup_close_ int fd = -1;
+	errint_t r;
+
+	catalog_name(d, name);
+	r = open_whole(c, name, size, &fd);
+	if (r == 0)
+		r = map_verified(fd, d, size, ret);
+	if (r == -EBADMSG) {
+		(void)unlinkat(c->fd, name, 0);
+		stats_add(c->stats, cache_bad, 1);
+		r = -ENOENT;
+	}
+	return r < 0 && take_lower_catalog(c, name, d, size, ret) == 0 ? 0 : r;
 }
 
 /* Revision after revision brings catalogs: they may take a part of the cache, and those that are not mounted go. */
@@ -318,7 +381,11 @@ errint_t cache_read_text(struct cache *c, const char *repository, const char *na
 {
 	_cleanup_free_ char *path = io_format(CACHE_REPOSITORIES "/%s/%s", repository, name);
 
-	return path ? io_read_file_at(c->fd, path, max, ret, ret_size) : -ENOMEM;
+	errint_t r = path ? io_read_file_at(c->fd, path, max, ret, ret_size) : -ENOMEM;
+
+	for (unsigned i = 0; i < c->lower_count && r == -ENOENT; i++)
+		r = io_read_file_at(c->lower[i], path, max, ret, ret_size);
+	return r;
 }
 
 errint_t cache_write_text(struct cache *c, const char *repository, const char *name, const void *data, size_t size)

@@ -12,7 +12,7 @@
 
 #define OPEN_TRIES 16	/* others may remove what was just made */
 
-static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t size, struct cache_part *p)
+static errint_t open_own(struct cache *c, const struct digest *key, uint64_t size, struct cache_part *p)
 {
 	errint_t r;
 	char name[CACHE_NAME_SIZE];
@@ -33,6 +33,17 @@ static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t s
 	(void)unlinkat(c->fd, name, 0);
 	stats_add(c->stats, cache_bad, 1);
 	return r < 0 ? r : -ENOENT;
+}
+
+static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t size, struct cache_part *p)
+{
+	errint_t r = open_own(c, key, size, p);
+
+	if (r == 0 || cache_lower_find(c, key, size, &p->fd) < 0)
+		return r;
+	p->whole = true;
+	p->doubtful = !cache_lower_is_verified(c, key);
+	return 0;
 }
 
 /*
@@ -185,6 +196,10 @@ errint_t cache_part_finish(struct cache *c, struct cache_part *p)
 	errint_t r = -ENOENT;
 	char part[CACHE_NAME_SIZE], map[CACHE_NAME_SIZE], name[CACHE_NAME_SIZE];
 
+	if (p->doubtful) {
+		cache_lower_verified(c, &p->key);
+		return 0;
+	}
 	cache_name(CACHE_FILES, &p->key, CACHE_PART, part);
 	cache_name(CACHE_FILES, &p->key, CACHE_MAP, map);
 	cache_name(CACHE_FILES, &p->key, "", name);
@@ -213,6 +228,10 @@ static void unlink_ours(struct cache *c, const struct cache_part *p, const char 
 
 void cache_part_drop(struct cache *c, const struct cache_part *p)
 {
+	if (p->doubtful) {
+		cache_lower_bad(c, &p->key);
+		return;
+	}
 	pthread_mutex_lock(&c->finish_lock);
 	(void)flock(c->finish_fd, LOCK_EX);
 	unlink_ours(c, p, CACHE_PART);

@@ -23,6 +23,8 @@
 #define CACHE_BLOCK 4096	/* what a file takes at least, for the accounts */
 #define CACHE_PIN_BUCKETS 1024
 
+#define CACHE_MAX_LOWER 8
+#define CACHE_LOWER_KNOWN 8192	/* contents that it is remembered of whether they were in order */
 #define CACHE_SHARDS 256	/* files/00 to files/ff, and suspect/ as well */
 
 /* For the accounts: folders by number. */
@@ -57,6 +59,10 @@ struct cache {
 	bool has_suspects, verify;
 	struct stats *stats;
 	struct cache_room room;
+	char *ram_path;			/* to be removed at the end */
+	int lower[CACHE_MAX_LOWER];
+	unsigned lower_count;
+	atomic_ullong *lower_verified, *lower_bad;
 	atomic_uint serial;		/* of temporary names */
 	atomic_bool stop;		/* background work need not go on */
 	pthread_mutex_t evict_lock;
@@ -75,6 +81,25 @@ int cache_open_file(struct cache *c, const char *name, int flags);
 void cache_touch(int fd, const struct stat *s);
 /* A file under its final name, written beside it and renamed; synced: on the disk before it gets the name. */
 errint_t cache_replace(struct cache *c, const char *name, const void *data, size_t size, bool synced);
+
+/* The whole file has the digest. */
+bool cache_content_is(int fd, const struct digest *key, uint64_t size);
+
+/* A cache in memory: its limit, its directory in c->fd; c->ram_path is removed by the second. */
+uint64_t cache_ram_quota(const struct cache_config *config);
+errint_t cache_ram_open(struct cache *c, uint64_t quota);
+void cache_ram_close(struct cache *c);
+
+/* Directories separated by colons. */
+errint_t cache_lower_open(struct cache *c, const char *paths);
+void cache_lower_close(struct cache *c);
+/* A content that the caller has still to verify, unless cache_lower_is_verified; then he says which. */
+errint_t cache_lower_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd);
+bool cache_lower_is_verified(struct cache *c, const struct digest *key);
+void cache_lower_verified(struct cache *c, const struct digest *key);
+void cache_lower_bad(struct cache *c, const struct digest *key);
+/* A file by its name in the cache. */
+errint_t cache_lower_find_name(struct cache *c, const char *name, uint64_t size, int *ret_fd);
 
 errint_t cache_room_start(struct cache *c, const struct cache_config *config);
 void cache_room_stop(struct cache *c);

@@ -138,13 +138,14 @@ static errint_t start_again(struct files *f, struct file *file, struct file_part
 static void finish(struct files *f, struct file_parts *parts)
 {
 	/* Whoever has it open goes on with its descriptor; the next open finds the whole file. */
-	if (parts->part.fd >= 0 && !parts->part.whole && !atomic_load(&parts->lost))
+	if (parts->part.fd >= 0 && parts->part.whole == parts->part.doubtful && !atomic_load(&parts->lost))
 		(void)cache_part_finish(f->cache, &parts->part);
 }
 
 errint_t files_parts_open(struct files *f, struct file *file)
 {
 	struct file_parts *parts;
+	bool trusted;
 	errint_t r = new_parts(file, &parts, &file->key);
 
 	if (r < 0)
@@ -152,7 +153,8 @@ errint_t files_parts_open(struct files *f, struct file *file)
 	/* free_file undoes the pin. */
 	cache_pin(f->cache, &file->key);
 	r = open_part(f, file, parts);
-	if (r == 0 && parts->part.fd >= 0 && !parts->part.whole && !holes_are_zero(parts))
+	trusted = parts->part.whole && !parts->part.doubtful && f->verify == FILES_VERIFY_NOT;
+	if (r == 0 && parts->part.fd >= 0 && !trusted && !holes_are_zero(parts))
 		r = start_again(f, file, parts);
 	if (r < 0) {
 		cache_part_close(&parts->part);
@@ -160,11 +162,12 @@ errint_t files_parts_open(struct files *f, struct file *file)
 		return r;
 	}
 	file->fd = parts->part.fd;
-	if (!parts->part.whole && parts->missing == 0) {
+	if (parts->part.whole == parts->part.doubtful && parts->missing == 0) {
 		finish(f, parts);
 		parts->part.whole = parts->part.fd >= 0;
+		parts->part.doubtful = false;
 	}
-	if (parts->part.whole && f->verify == FILES_VERIFY_NOT) {
+	if (parts->part.whole && !parts->part.doubtful && f->verify == FILES_VERIFY_NOT) {
 		files_parts_free(parts);
 		return 0;
 	}
@@ -202,8 +205,10 @@ errint_t files_parts_lose(struct files *f, struct file *file)
 			atomic_store(&parts->lost, true);
 		if (r == 0)
 			file->parts = parts;
-	} else if (atomic_exchange(&file->parts->lost, true)) {
-		lost.fd = -1;
+	} else {
+		lost.doubtful = file->parts->part.doubtful;
+		if (atomic_exchange(&file->parts->lost, true))
+			lost.fd = -1;
 	}
 	pthread_mutex_unlock(&file->lock);
 	if (lost.fd >= 0)
@@ -460,8 +465,9 @@ static errint_t serve(struct files *f, struct file_read *r, uint32_t i, const st
 	if (e->object == CATALOG_NONE) {
 		uint64_t from;
 		size_t size;
-		if (r->data)
-			memset(wanted_part(r, i, &from, &size), 0, size);
+		char *to = r->data ? wanted_part(r, i, &from, &size) : NULL;
+		if (to)
+			memset(to, 0, size);
 		return 0;
 	}
 	if (r->data && take_slot(f, r, i, e))

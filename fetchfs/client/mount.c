@@ -46,17 +46,35 @@ static void report(void *context, bool is_trouble, const char *text)
 		log_note("%s: %s", m->settings.mountpoint, text);
 }
 
+/* What a full, read-only or broken disk says, in contrast to a wrong name or a missing right. */
+static bool can_do_without(errint_t r)
+{
+	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
+}
+
 static int open_cache(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	struct cache_config config = { .path = s->cache, .quota = s->quota, .quota_percent = s->quota_percent,
+	struct cache_config config = { .path = s->in_memory ? NULL : s->cache, .lower = s->lower, .quota = s->quota, .quota_percent = s->quota_percent,
 				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free,
 				       .verify = s->verify == FILES_VERIFY_OPEN, .stats = &m->stats };
 	errint_t r = cache_open(&config, &m->cache);
 
+	if (config.path && can_do_without(r)) {
+		message_warning("cannot use the cache directory %s: %s; the cache is kept in memory and will be lost at the end", s->cache, strerror(-r));
+		/* The limits were meant for the disk. */
+		config.path = NULL;
+		config.quota = config.quota_percent = 0;
+		r = cache_open(&config, &m->cache);
+	}
 	if (r == 0)
 		return 0;
-	message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", s->cache, strerror(-r));
+	if (!config.path)
+		message_error("cannot keep the cache in memory: %s; a tmpfs of its own needs root, /dev/shm must be a tmpfs else", strerror(-r));
+	else if (s->lower)
+		message_error("cannot use the cache directory %s or one of those beneath (%s): %s", s->cache, s->lower, strerror(-r));
+	else
+		message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", s->cache, strerror(-r));
 	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
 }
 

@@ -21,6 +21,7 @@ void settings_init(struct settings *s)
 void settings_done(struct settings *s)
 {
 	free(s->cache);
+	free(s->lower);
 	free(s->kernel_options);
 	while (s->text_count > 0)
 		free(s->texts[--s->text_count]);
@@ -152,6 +153,16 @@ static int set_free(struct settings *s, const char *name, const char *value, voi
 	return 0;
 }
 
+static int set_lower(struct settings *s, const char *name, const char *value, void *field)
+{
+	/* The daemon leaves the working directory. */
+	if (*value != '/' || (strstr(value, ":") && strstr(value, ":")[1] != '/')) {
+		message_error("option lower: expected absolute paths of directories, separated by colons, not '%s'", value);
+		return EXIT_USAGE;
+	}
+	return set_copy(s, name, value, field);
+}
+
 static int set_verify(struct settings *s, const char *name, const char *value, void *field)
 {
 	static const char *const words[] = { [FILES_VERIFY_NOT] = "arrival", [FILES_VERIFY_OPEN] = "open", [FILES_VERIFY_ALWAYS] = "always" };
@@ -181,6 +192,7 @@ static const struct setting {
 	{ "cafile", true, set_text, FIELD(ca_file) },
 	{ "free", true, set_free, 0 },
 	{ "key", true, set_key, 0 },
+	{ "lower", true, set_lower, FIELD(lower) },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
 	{ "noallow_other", false, set_flag, FIELD(no_allow_other) },
@@ -294,6 +306,10 @@ int settings_finish(struct settings *s)
 
 	if (code)
 		return code;
+	if (s->cache && strcmp(s->cache, "ram") == 0) {
+		s->in_memory = true;
+		return 0;
+	}
 	if (!s->cache)
 		s->cache = default_cache();
 	if (!s->cache) {

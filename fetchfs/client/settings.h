@@ -18,7 +18,9 @@ struct settings {
 	const char *key_files[SETTINGS_MAX_KEYS];
 	struct signify_public keys[SETTINGS_MAX_KEYS];
 	size_t key_count;
-	char *cache;			/* directory */
+	char *cache;			/* directory; NULL with in_memory */
+	bool in_memory;			/* "cache=ram" */
+	char *lower;			/* directories of caches beneath, separated by colons, or NULL */
 	uint64_t quota;			/* bytes; 0: not given */
 	unsigned quota_percent;
 	uint64_t free;			/* bytes that stay free on the cache's file system; 0: not given */

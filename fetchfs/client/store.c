@@ -130,7 +130,7 @@ static void spread(struct store *s, struct wanted *w, const void *data, size_t s
 		struct digest found;
 		const uint8_t *content = (const uint8_t *)data + e.offset;
 		bool more;
-		if (cache_has(s->cache, &e.digest))
+		if (!cache_wants(s->cache, &e.digest, e.length))
 			continue;
 		digest_of(content, e.length, &found);
 		if (!digest_equal(&found, &e.digest) || cache_put(s->cache, &e.digest, content, e.length, NULL) < 0)
