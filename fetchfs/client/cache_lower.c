@@ -7,9 +7,10 @@
 
 #include <fcntl.h>
 
-static unsigned slot_of(const struct digest *key)
+/* Four places for each content. */
+static atomic_ullong *bucket_of(atomic_ullong *table, const struct digest *key)
 {
-	return le32_get(key->bytes) % CACHE_LOWER_KNOWN;
+	return table + (le32_get(key->bytes) % CACHE_LOWER_KNOWN & ~3u);
 }
 
 /* The rest of the digest: never 0 for all that anybody will see. */
@@ -18,25 +19,41 @@ static uint64_t mark_of(const struct digest *key)
 	return le64_get(key->bytes + 4);
 }
 
+static bool is_known(atomic_ullong *table, const struct digest *key)
+{
+	atomic_ullong *bucket = bucket_of(table, key);
+
+	for (unsigned i = 0; i < 4; i++)
+		if (atomic_load(&bucket[i]) == mark_of(key))
+			return true;
+	return false;
+}
+
+/* What is forgotten for it is looked at once more. */
+static void note(atomic_ullong *table, const struct digest *key)
+{
+	atomic_ullong *bucket = bucket_of(table, key);
+
+	if (is_known(table, key))
+		return;
+	for (unsigned i = 3; i > 0; i--)
+		atomic_store(&bucket[i], atomic_load(&bucket[i - 1]));
+	atomic_store(&bucket[0], mark_of(key));
+}
+
 bool cache_lower_is_verified(struct cache *c, const struct digest *key)
 {
-	return atomic_load(&c->lower_verified[slot_of(key)]) == mark_of(key);
+	return is_known(c->lower_verified, key);
 }
 
 void cache_lower_verified(struct cache *c, const struct digest *key)
 {
-	atomic_store(&c->lower_verified[slot_of(key)], mark_of(key));
-}
-
-/* What was damaged is not looked at again; what shares the slot takes its turn. */
-static bool is_bad(struct cache *c, const struct digest *key)
-{
-	return atomic_load(&c->lower_bad[slot_of(key)]) == mark_of(key);
+	note(c->lower_verified, key);
 }
 
 void cache_lower_bad(struct cache *c, const struct digest *key)
 {
-	atomic_store(&c->lower_bad[slot_of(key)], mark_of(key));
+	note(c->lower_bad, key);
 	stats_add(c->stats, cache_bad, 1);
 }
 
@@ -90,7 +107,7 @@ errint_t cache_lower_find(struct cache *c, const struct digest *key, uint64_t si
 	char name[CACHE_NAME_SIZE];
 	int fd;
 
-	if (c->lower_count == 0 || is_bad(c, key))
+	if (c->lower_count == 0 || is_known(c->lower_bad, key))
 		return -ENOENT;
 	cache_name(CACHE_FILES, key, "", name);
 	fd = open_in_any(c, name, size);

@@ -24,7 +24,7 @@
 #define CACHE_PIN_BUCKETS 1024
 
 #define CACHE_MAX_LOWER 8
-#define CACHE_LOWER_KNOWN 8192	/* contents that it is remembered of whether they were in order */
+#define CACHE_LOWER_KNOWN 65536	/* contents that it is remembered of whether they were in order */
 #define CACHE_SHARDS 256	/* files/00 to files/ff, and suspect/ as well */
 
 /* For the accounts: folders by number. */
