@@ -11,6 +11,7 @@ umask 022
 DEPS_DIR=$(cd "$(dirname "$0")" && pwd)
 . "$DEPS_DIR/lib.sh"
 . "$DEPS_DIR/toolchain.sh"
+. "$DEPS_DIR/sources.sh"
 
 # The slow ones first, so that the two lanes end together. curl waits for what it needs: it is the last.
 LIBRARIES='e2fsprogs mbedtls busybox nghttp2 zstd sodium fuse zlib yaml jansson'
@@ -21,13 +22,20 @@ usage() {
 	exit "$1"
 }
 
+# What the lists name but the archive does not serve (a mirror in the middle of an update) stays as it was.
 update_lock() {
-	lock=$DEPS_DIR/versions.lock
+	lock=$DEPS_DIR/versions.lock SOURCES=$(cache_dir)/sources
+	mkdir -p "$SOURCES"
 	grep '^#' "$lock" >"$lock.new"
 	for recipe in "$DEPS_DIR"/recipes/*.sh; do
 		package=$(sed -n 's/^PACKAGE=//p' "$recipe")
 		kind=${package%%:*} name=${package#*:}
 		found=$("suite_${kind}_version" trixie "$name") || die "the package lists of trixie name no $kind package $name"
+		# shellcheck disable=SC2086 # two words
+		fetch_package "$package" $found || {
+			say "$name: the archive does not serve ${found% *}; keeping $(locked_version "$package" | cut -d ' ' -f 1)"
+			found=$(locked_version "$package")
+		}
 		echo "$kind $name trixie $found"
 	done | LC_ALL=C sort >>"$lock.new"
 	mv "$lock.new" "$lock"

@@ -9,24 +9,9 @@ umask 022
 DEPS_DIR=$(cd "$(dirname "$0")" && pwd)
 . "$DEPS_DIR/lib.sh"
 . "$DEPS_DIR/toolchain.sh"
-
-# Prints "VERSION SHA256": the lock's, or, with RESOLVE=archive, the archive's.
-package_version() {
-	kind=${1%%:*} package=${1#*:}
-	locked=$(awk -v k="$kind" -v p="$package" '$1 == k && $2 == p { print $4, $5 }' "$DEPS_DIR/versions.lock")
-	if [ -n "$locked" ] && [ "${RESOLVE:-lock}" = lock ]; then
-		echo "$locked"
-		return
-	fi
-	found=$("suite_${kind}_version" trixie "$package") ||
-		die "the package lists of trixie name no $kind package $package"
-	if [ -n "$locked" ] && [ "$found" != "$locked" ]; then
-		[ "${found% *}" != "${locked% *}" ] ||
-			die "$package ${found% *}: the archive's checksum ${found#* } is not the one of deps/versions.lock"
-		say "$package: the archive has ${found% *} instead of ${locked% *}; building that"
-	fi
-	echo "$found"
-}
+. "$DEPS_DIR/sources.sh"
+# A calling make must not hand its flags to the libraries' own: without built-in rules some of them compile nothing.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 # The key of a recipe (what this file does must not show in the results): toolchain, recipe and configuration files, package, and the keys of what it needs.
 recipe_key() (
@@ -42,24 +27,14 @@ recipe_key() (
 )
 
 unpack() {
-	version=${PACKAGE_VERSION% *}
+	PACKAGE_FILE=$(package_file "$PACKAGE" "${PACKAGE_VERSION% *}")
 	case $PACKAGE in
 	source:*)
-		dsc=$(suite_source_fetch trixie "${PACKAGE#*:}" "$version" "$SOURCES")
-		[ "$(sha256sum <"$dsc")" = "${PACKAGE_VERSION#* }  -" ] || die "$dsc: its checksum is not that of the package lists"
-		dpkg-source --no-check -x "$dsc" "$WORK/src"
+		dpkg-source --no-check -x "$PACKAGE_FILE" "$WORK/src"
 		cd "$WORK/src"
 		SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -S Timestamp)
 		;;
 	binary:*)
-		name=${PACKAGE#*:}
-		PACKAGE_FILE=$SOURCES/${name}_${version#*:}.deb
-		if ! echo "${PACKAGE_VERSION#* }  $PACKAGE_FILE" | sha256sum --check --status 2>/dev/null; then
-			(cd "$WORK" && suite_apt trixie apt-get -qq download "$name=$version") ||
-				die "cannot fetch the package $name $version"
-			mv "$WORK/${name}_"*.deb "$PACKAGE_FILE"
-			echo "${PACKAGE_VERSION#* }  $PACKAGE_FILE" | sha256sum --check --status || die "$PACKAGE_FILE: wrong checksum"
-		fi
 		mkdir "$WORK/src"
 		cd "$WORK/src"
 		SOURCE_DATE_EPOCH=0
@@ -67,6 +42,17 @@ unpack() {
 	esac
 	export SOURCE_DATE_EPOCH
 }
+
+# The versions of a recipe and of what it needs: they are part of its key. Nothing is asked of the archive for what the cache holds.
+decide_all() (
+	NEEDS=''
+	. "$DEPS_DIR/recipes/$1.sh"
+	[ ! -d "$DEPS/$ARCH-$1-$(recipe_key "$1")" ] || exit 0
+	for need in $NEEDS; do decide_all "$need"; done
+	exec 8>"$SOURCES/.lock-${PACKAGE#*:}"
+	flock 8
+	decide_version "$PACKAGE"
+)
 
 # One prefix of everything that the recipe needs.
 merge_needs() {
@@ -92,13 +78,8 @@ main() {
 	DEPS=$(cache_dir)/deps SOURCES=$(cache_dir)/sources
 	mkdir -p "$DEPS" "$SOURCES"
 	IDENTITY=$(toolchain_identity)
+	decide_all "$NAME"
 	result=$DEPS/$ARCH-$NAME-$(recipe_key "$NAME")
-	if [ ! -d "$result" ] && [ "${RESOLVE:-lock}" = lock ]; then
-		RESOLVE=archive
-		export RESOLVE
-		suite_apt_refresh trixie 1440
-		result=$DEPS/$ARCH-$NAME-$(recipe_key "$NAME")
-	fi
 	(
 		flock 9
 		[ -d "$result" ] || build_to "$result"
@@ -110,7 +91,7 @@ build_to() {
 	began=$(date +%s)
 	NEEDS=''
 	. "$DEPS_DIR/recipes/$NAME.sh"
-	PACKAGE_VERSION=$(package_version "$PACKAGE" 2>/dev/null)
+	PACKAGE_VERSION=$(package_version "$PACKAGE")
 	work=$(mktemp -d "$DEPS/.work-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	trap 'rm -f "$work.log"; exit 130' INT HUP TERM

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the host packages of deps/packages.txt that are missing; does nothing, quickly, when none is.
-# usage: install-packages.sh [build|test|all]     (default: all)
+# usage: install-packages.sh [build|test|bench|all]     (default: all, which is build and test)
 # Knows: dpkg and apt. Must not know: what the packages are for.
 set -eu
 
@@ -16,7 +16,7 @@ wanted() {
 	awk -v group="$1" '
 		/^\[.*\]/ { here = substr($1, 2, length($1) - 2); next }
 		{ sub(/#.*/, "") }
-		NF == 1 && (group == "all" || here == group) { print $1 }' "$PACKAGES"
+		NF == 1 && (here == group || (group == "all" && here != "bench")) { print $1 }' "$PACKAGES"
 }
 
 # Of the names on standard input, those of which no alternative is installed.
@@ -88,9 +88,9 @@ install_missing() {
 }
 
 case ${1:-all} in
-build | test | all) group=${1:-all} ;;
+build | test | bench | all) group=${1:-all} ;;
 --help) sed -n '3,4s/^# \{0,1\}//p' "$0"; exit 0 ;;
-*) say "no group '$1': build, test or all"; exit 64 ;;
+*) say "no group '$1': build, test, bench or all"; exit 64 ;;
 esac
 command -v dpkg-query >/dev/null || die "no dpkg-query: this is for Debian; $PACKAGES lists what to install by other means"
 

@@ -8,13 +8,13 @@
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# The address of the Debian archive that the machine's own apt configuration names.
+# The address of the Debian archive that the machine's own apt configuration names, with a slash at its end.
 debian_mirror() {
 	mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(ORIGIN) $(LABEL)' \
 		'Created-By: Packages' 2>/dev/null |
 		awk '$3 == "Debian" && $4 == "Debian" { print $1; exit }')
 	[ -n "$mirror" ] || die "apt's configuration names no Debian archive (apt-get indextargets); run apt-get update, or add one"
-	printf '%s\n' "$mirror"
+	printf '%s/\n' "${mirror%/}"
 }
 
 cache_dir() {
@@ -88,27 +88,4 @@ newest_version() {
 		fi
 	done
 	[ -n "$newest" ] && echo "$newest $newest_sum"
-}
-
-# Brings a source package's files into DIR, checks them and prints the path of the .dsc. Files that another run
-# brought stay. apt has checked the .dsc against the signed lists; the upstream signatures (.asc) are not needed.
-# usage: suite_source_fetch SUITE PACKAGE VERSION DIR
-suite_source_fetch() {
-	dsc=$4/$2_${3#*:}.dsc
-	if ! dsc_complete "$dsc"; then
-		mkdir -p "$4"
-		(cd "$4" && suite_apt "$1" apt-get -qq source --download-only "$2=$3" >&2) || dsc_complete "$dsc" || {
-			suite_apt_refresh "$1" 10
-			(cd "$4" && suite_apt "$1" apt-get -qq source --download-only "$2=$3" >&2) || :
-		}
-		dsc_complete "$dsc" || die "cannot fetch the source package $2 $3 of $1 into $4: see apt's messages above"
-	fi
-	echo "$dsc"
-}
-
-# Are all files that the .dsc names there, with the right checksums?
-dsc_complete() {
-	[ -e "$1" ] || return 1
-	awk '/^Checksums-Sha256:/ { on = 1; next } /^[^ ]/ { on = 0 } on && $3 !~ /\.asc$/ { print $1 "  " $3 }' "$1" |
-		(cd "${1%/*}" && sha256sum --check --status)
 }

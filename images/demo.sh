@@ -14,14 +14,22 @@ mkdir -p $work/log
 
 elapsed() { echo $(($(date +%s) - started)); }
 
+# A step's compilers end with it.
+stop_tree() {
+	for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		(stop_tree "$child")
+	done
+	kill "$1" 2>/dev/null || :
+}
+
 cleanup() {
-	trap - EXIT INT TERM
+	trap - EXIT INT HUP TERM
 	for pid in $jobs_running ${web_pid:-}; do
-		kill "$pid" 2>/dev/null || :
+		stop_tree "$pid"
 	done
 }
 trap cleanup EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT HUP TERM
 
 # start NAME COMMAND...: in the background, output to a log of its own
 start() {
@@ -83,14 +91,15 @@ END
 	build/host/bin/contextualize seed -t nocloud -u $work/user-data -m $work/meta-data -o $work/seed.iso
 }
 
-# nginx as a server of static files, on the loopback address only; QEMU's user network shows it to the guest as 10.0.2.2.
+# nginx as a server of static files, on the loopback address only; QEMU's user network shows it to the guest as 10.0.2.2. It is one process of
+# this user: a worker that root's nginx starts as somebody else could not read a checkout in root's home.
 start_web_server() {
 	mkdir -p $work/nginx
 	cat >$work/nginx/nginx.conf <<END
 daemon off;
+master_process off;
 pid $PWD/$work/nginx/pid;
 error_log $PWD/$work/nginx/error.log;
-worker_processes 1;
 events {}
 http {
 	access_log $PWD/$work/nginx/access.log;
@@ -109,7 +118,7 @@ END
 	until curl -sfo /dev/null "http://127.0.0.1:$port/manifest"; do
 		kill -0 $web_pid 2>/dev/null || die "nginx did not start: $(tail -n 3 $work/nginx/error.log); is port $port taken? choose another: DEMO_PORT=8181 make demo"
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || die "nginx does not answer on 127.0.0.1:$port"
+		[ $tries -lt 100 ] || die "nginx does not serve $work/repository on 127.0.0.1:$port: $(tail -n 1 $work/nginx/error.log)"
 		sleep 0.1
 	done
 }

@@ -212,7 +212,7 @@ if ! is_complete "$result"; then
 	exec 9>"$result.lock"
 	flock -n 9 || { say "waiting for another build of the same kernel"; flock 9; }
 	trap finish EXIT
-	trap 'exit 130' INT TERM
+	trap 'exit 130' INT HUP TERM
 	if ! is_complete "$result"; then
 		log=$result.log
 		: >"$log"

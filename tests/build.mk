@@ -58,3 +58,8 @@ boot: ## boot IMAGE in QEMU on this terminal: IMAGE=FILE [SEED=ISO] [DISK=FILE] 
 .PHONY: bench
 bench: programs test-tools guest bootloader kernel ## sizes, and power-on to login beside a local disk (root; RUNS=3)
 	tests/bench/boot.sh $(or $(RUNS),3)
+
+.PHONY: bench-fetchfs
+bench-fetchfs: programs test-tools ## fetchfs beside its peers over an emulated link (root; RUNS, PEERS, RTT, WORKLOADS: tests/bench/fetchfs.sh)
+	deps/install-packages.sh bench
+	tests/bench/fetchfs.sh

@@ -207,7 +207,6 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret)
 		return -ENOMEM;
 	c->fd = c->lock_fd = c->finish_fd = -1;
 	c->stats = config->stats;
-	c->verify = config->verify;
 	pthread_mutex_init(&c->evict_lock, NULL);
 	pthread_mutex_init(&c->pin_lock, NULL);
 	pthread_mutex_init(&c->finish_lock, NULL);

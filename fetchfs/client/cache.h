@@ -5,7 +5,7 @@
  *
  *	lock			flock: shared by everybody who uses the cache
  *	session			"in use" or "clean"
- *	files/ab/b2-ab...	a content; key: its digest, or of a file of several extents the digest of their list
+ *	files/ab/b2-ab...	a pack or a chunk, key: its digest; or a file of several extents, key: the digest of their list
  *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each)
  *	suspect/ab/...		what was in files/ when its last user ended without having marked it clean: verified before its first use
  *	catalogs/b2-...		catalogs, uncompressed; verified whenever they are opened
@@ -29,7 +29,6 @@ struct cache_config {
 	uint64_t free;			/* bytes of the file system that are left free; 0: not given */
 	unsigned free_percent;		/* instead: of its size; neither: 5 %, at most 1 GiB */
 	bool no_free;			/* the file system may be filled to the end */
-	bool verify;			/* cache_find verifies a content whenever it hands it out */
 	struct stats *stats;
 };
 
@@ -42,8 +41,6 @@ uint64_t cache_quota(const struct cache *c);
 /* A whole content, open for reading. -ENOENT where it is not there or was found damaged (then it is removed). */
 errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd);
 bool cache_has(struct cache *c, const struct digest *key);
-/* Neither here nor in a lower cache: worth putting. */
-bool cache_wants(struct cache *c, const struct digest *key, uint64_t size);
 /*
  * Puts a content that the caller has verified. With ret_fd it is opened too. Makes room where the quota or the disk wants it; -ENOSPC and others
  * where that does not help: the caller goes on without the cache.

@@ -97,7 +97,7 @@ static errint_t find_lower(struct cache *c, const struct digest *key, uint64_t s
 
 	if (r < 0)
 		return r;
-	if ((c->verify || !cache_lower_is_verified(c, key)) && !cache_content_is(fd, key, size)) {
+	if (!cache_lower_is_verified(c, key) && !cache_content_is(fd, key, size)) {
 		cache_lower_bad(c, key);
 		return -ENOENT;
 	}
@@ -113,12 +113,6 @@ static errint_t find_own(struct cache *c, const struct digest *key, uint64_t siz
 
 	cache_name(CACHE_FILES, key, "", name);
 	r = open_whole(c, name, size, ret_fd);
-	if (r == 0 && c->verify && !cache_content_is(*ret_fd, key, size)) {
-		close(*ret_fd);
-		(void)unlinkat(c->fd, name, 0);
-		stats_add(c->stats, cache_bad, 1);
-		return -ENOENT;
-	}
 	if (r == -ENOENT && c->has_suspects) {
 		r = find_suspect(c, key, size, name, ret_fd);
 		/* Moved between the two looks. */
@@ -133,18 +127,6 @@ errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, in
 	errint_t r = find_own(c, key, size, ret_fd);
 
 	return r < 0 && find_lower(c, key, size, ret_fd) == 0 ? 0 : r;
-}
-
-bool cache_wants(struct cache *c, const struct digest *key, uint64_t size)
-{
-	int fd;
-
-	if (cache_has(c, key))
-		return false;
-	if (cache_lower_find(c, key, size, &fd) < 0)
-		return true;
-	close(fd);
-	return false;
 }
 
 bool cache_has(struct cache *c, const struct digest *key)

@@ -56,7 +56,7 @@ struct cache_sweep {
 
 struct cache {
 	int fd, lock_fd, finish_fd;
-	bool has_suspects, verify;
+	bool has_suspects;
 	struct stats *stats;
 	struct cache_room room;
 	char *ram_path;			/* to be removed at the end */

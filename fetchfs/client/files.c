@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#define READY_SIZE (128 * KIB)	/* what one read brings is not kept ready */
 #define MAX_PACK_RUN 5		/* packs that are fetched ahead: one less */
 #define NEAR_PACKS 2		/* a step so small is still reading in order */
 
@@ -26,13 +27,17 @@ errint_t files_new(struct store *store, struct cache *cache, struct stats *stats
 	return 0;
 }
 
-static void free_file(struct files *f, struct file *file)
+void files_keep_ready(struct files *f)
 {
-	cache_unpin(f->cache, &file->key);
+	f->keep_ready = true;
+}
+
+/* Its key is no longer pinned. */
+static void free_file(struct file *file)
+{
 	if (file->fd >= 0)
 		close(file->fd);
 	files_parts_free(file->parts);
-	atomic_fetch_sub(&f->held, file->held);
 	pthread_mutex_destroy(&file->lock);
 	free(file);
 }
@@ -44,7 +49,7 @@ void files_free(struct files *f)
 		struct file *file;
 		while ((file = f->shards[i].files)) {
 			f->shards[i].files = file->next;
-			free_file(f, file);
+			free_file(file);
 		}
 		pthread_mutex_destroy(&f->shards[i].lock);
 	}
@@ -118,51 +123,51 @@ static void note_use(struct files *f, struct tree *t, uint32_t object, bool miss
 	}
 }
 
-/* No room in the cache: the content lives in memory as long as it is open. -ENOSPC: too much does already. */
-static errint_t hold_in_memory(struct files *f, struct file *file, const void *data, size_t size)
+static bool is_in_order(const struct file *file, const struct catalog_extent *e)
 {
-	_cleanup_close_ int fd = -1;
-	errint_t r;
+	_cleanup_free_ void *data = malloc((size_t)e->length);
+	struct digest found;
 
-	if (atomic_fetch_add(&f->held, size) + size > FILES_MAX_HELD) {
-		atomic_fetch_sub(&f->held, size);
-		return -ENOSPC;
-	}
-	file->held = size;
-	fd = memfd_create("fetchfs", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = io_write_full(fd, data, size);
-	if (r == 0)
-		file->fd = steal_fd(&fd);
-	return r;
+	if (!data || io_pread_full(file->fd, data, (size_t)e->length, e->offset) != (ssize_t)e->length)
+		return false;
+	digest_of(data, (size_t)e->length, &found);
+	return digest_equal(&found, &e->digest);
 }
 
-/* data NULL: only from the cache (-ENOENT). */
-static errint_t open_single(struct files *f, struct file *file, const void *data)
+static errint_t find_single(struct files *f, struct file *file, const struct catalog_extent *e, const struct store_object *o)
 {
-	size_t size = (size_t)file->size;
-	errint_t r = cache_find(f->cache, &file->key, size, &file->fd);
+	errint_t r = cache_find(f->cache, &o->digest, o->size, &file->fd);
 
-	if (r < 0 && !data)
-		return -ENOENT;
-	if (r < 0) {
-		file->was_fetched = true;
-		r = cache_put(f->cache, &file->key, data, size, &file->fd);
-	}
-	if (r < 0)
-		r = hold_in_memory(f, file, data, size);
-	if (r < 0)
-		/* Read piece by piece, from memory as long as it is there. */
-		files_slot_put(f, &file->key, data, size);
-	if (r < 0 || f->verify == FILES_VERIFY_ALWAYS)
-		return files_parts_wrap(f, file);
-	return 0;
+	file->base = e->offset;
+	if (r < 0 || f->verify != FILES_VERIFY_OPEN || is_in_order(file, e))
+		return r;
+	cache_part_drop(f->cache, &(struct cache_part){ .key = o->digest, .fd = file->fd });
+	close(steal_fd(&file->fd));
+	return -ENOENT;
 }
 
-static errint_t new_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *data, struct file **ret)
+/* object: where it has just come; NULL: only from the cache (-ENOENT). */
+static errint_t open_single(struct files *f, struct file *file, const struct catalog_extent *e, const struct store_object *o, const void *object)
+{
+	errint_t r = find_single(f, file, e, o);
+
+	if (r < 0 && !object)
+		return files_slot_copy(f, &o->digest, 0, 0, NULL) ? files_parts_wrap(file) : -ENOENT;
+	file->was_fetched = object;
+	/* The store puts packs, and those who wait the chunk that they wait for. */
+	if (r < 0 && !o->is_pack)
+		r = cache_put(f->cache, &o->digest, object, o->size, &file->fd);
+	if (r < 0)
+		/* Read from memory as long as it is there. */
+		files_slot_put(f, &o->digest, object, o->size);
+	return r < 0 || f->verify == FILES_VERIFY_ALWAYS ? files_parts_wrap(file) : 0;
+}
+
+static errint_t new_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *object, struct file **ret)
 {
 	struct file *file = calloc(1, sizeof(*file));
+	struct catalog_object o;
+	struct store_object wanted;
 	errint_t r;
 
 	if (!file)
@@ -175,21 +180,69 @@ static errint_t new_file(struct files *f, const struct place *p, const struct ca
 	file->fd = -1;
 	pthread_mutex_init(&file->lock, NULL);
 	if (single) {
-		file->key = single->digest;
-		cache_pin(f->cache, &file->key);
-		r = single->length == file->size ? open_single(f, file, data) : -EIO;
+		r = files_extent_object(p->tree, single, &o, &wanted);
+		if (r == 0 && (single->length != file->size || single->offset > o.size || single->length > o.size - single->offset))
+			r = -EIO;
+		if (r == 0) {
+			file->key = o.digest;
+			cache_pin(f->cache, &file->key);
+			r = open_single(f, file, single, &wanted, object);
+		}
 	} else {
 		r = files_parts_open(f, file);
 	}
-	if (r < 0)
-		free_file(f, file);
-	else
+	if (r < 0) {
+		cache_unpin(f->cache, &file->key);
+		free_file(file);
+	} else {
 		*ret = file;
+	}
 	return r;
 }
 
-/* The open file of this inode, or a new one. data: the verified content where it was just fetched; without it -ENOENT where it is not cached. */
-static errint_t get_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *data, struct file **ret)
+static void take_off(struct files_shard *shard, struct file *file)
+{
+	struct file **link = &shard->files;
+
+	while (*link != file)
+		link = &(*link)->next;
+	*link = file->next;
+}
+
+/*
+ * Shard's lock held. One that was kept ready is in use again. False: the cache has thrown its content out meanwhile (it was not pinned); it is freed.
+ */
+static bool wake(struct files *f, struct files_shard *shard, struct file *file)
+{
+	struct stat s;
+
+	cache_pin(f->cache, &file->key);
+	if (file->fd < 0 || (fstat(file->fd, &s) == 0 && s.st_nlink > 0))
+		return true;
+	cache_unpin(f->cache, &file->key);
+	take_off(shard, file);
+	free_file(file);
+	return false;
+}
+
+/* Shard's lock held. A small one is opened again as fast; of the others each shard keeps one whole file and one in parts. */
+static bool keep_ready(struct files *f, struct files_shard *shard, struct file *file)
+{
+	struct file *other = shard->files;
+
+	if (!f->keep_ready || !files_parts_is_sound(file) || (!file->parts && file->size <= READY_SIZE))
+		return false;
+	while (other && (other == file || other->refs > 0 || !other->parts != !file->parts))
+		other = other->next;
+	if (other) {
+		take_off(shard, other);
+		free_file(other);
+	}
+	return true;
+}
+
+/* The open file of this inode, or a new one. object: what holds it, verified, where it was just fetched; without it -ENOENT where it is not cached. */
+static errint_t get_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *object, struct file **ret)
 {
 	struct files_shard *shard = shard_of(f, p->ino);
 	struct file *file;
@@ -198,10 +251,10 @@ static errint_t get_file(struct files *f, const struct place *p, const struct ca
 	pthread_mutex_lock(&shard->lock);
 	for (file = shard->files; file && file->ino != p->ino; file = file->next)
 		;
-	if (file) {
+	if (file && (file->refs > 0 || wake(f, shard, file))) {
 		file->refs++;
 	} else {
-		r = new_file(f, p, single, data, &file);
+		r = new_file(f, p, single, object, &file);
 		if (r == 0) {
 			file->next = shard->files;
 			shard->files = file;
@@ -221,10 +274,9 @@ static void object_ready(struct store_waiter *w, errint_t r, const void *object,
 	struct file *file = NULL;
 
 	if (r == 0) {
-		const void *data = NULL;
-		if (is_single(&o->place, &e) && catalog_object(&o->place.tree->c, e.object, &co) == 0)
-			data = files_extent_data(&e, &co, object, size);
-		r = data ? get_file(o->files, &o->place, &e, data, &file) : -EIO;
+		bool fits = is_single(&o->place, &e) && catalog_object(&o->place.tree->c, e.object, &co) == 0 &&
+			    files_extent_data(&e, &co, object, size);
+		r = fits ? get_file(o->files, &o->place, &e, object, &file) : -EIO;
 	}
 	o->opened(o, r, file);
 }
@@ -241,7 +293,6 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 	if (r < 0)
 		return r;
 	o->waiter.ready = object_ready;
-	o->waiter.content = &e->digest;
 	o->files = f;
 	o->place = *place;
 	/* When it returns 0, *o may be gone. */
@@ -270,6 +321,7 @@ errint_t files_open(struct files *f, const struct place *place, struct file_open
 		} else if (r == -ENOENT && single) {
 			r = wait_for_object(f, place, &e, o);
 		}
+		o->waiter.fetch_anyway = true;
 	} while (r == -EALREADY);
 	return r;
 }
@@ -291,14 +343,14 @@ void files_release(struct files *f, struct file *file)
 	pthread_mutex_lock(&shard->lock);
 	last = --file->refs == 0;
 	if (last) {
-		struct file **link = &shard->files;
-		while (*link != file)
-			link = &(*link)->next;
-		*link = file->next;
+		cache_unpin(f->cache, &file->key);
+		last = !keep_ready(f, shard, file);
 	}
+	if (last)
+		take_off(shard, file);
 	pthread_mutex_unlock(&shard->lock);
 	if (last)
-		free_file(f, file);
+		free_file(file);
 }
 
 /*
@@ -309,7 +361,7 @@ bool files_parts_check(struct files *f, struct file *file)
 {
 	struct stat s;
 
-	if (file->fd < 0 || (fstat(file->fd, &s) == 0 && (uint64_t)s.st_size >= file->size))
+	if (file->fd < 0 || (fstat(file->fd, &s) == 0 && (uint64_t)s.st_size >= file->base + file->size))
 		return true;
 	/* Without memory for it the read fails: better than a wrong byte. */
 	(void)files_parts_lose(f, file);

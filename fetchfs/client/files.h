@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open files: from a place in the snapshot to bytes. A file of one piece is brought into the cache whole before its open is answered; a larger one is
- * filled as it is read, with read-ahead. Knows extents, the cache and the store; must not know FUSE. Any number of threads.
+ * Open files: from a place in the snapshot to bytes. A file of one piece is a stretch of a pack, which is brought into the cache before the open is answered; a
+ * larger one is filled as it is read, with read-ahead. Knows extents, the cache and the store; must not know FUSE. Any number of threads.
  */
 #ifndef SPORE_FETCHFS_CLIENT_FILES_H
 #define SPORE_FETCHFS_CLIENT_FILES_H
@@ -13,7 +13,8 @@ struct file_parts;
 
 struct file {
 	uint64_t ino, size;
-	int fd;				/* the content; -1: only in parts, and those in memory */
+	int fd;				/* what holds the content; -1: only in parts, and those in memory */
+	uint64_t base;			/* where the content begins in it */
 	struct file_parts *_Atomic parts;	/* NULL: all of it is there, read fd */
 	bool was_fetched;		/* this open brought it: what the kernel still has may be older */
 
@@ -25,10 +26,9 @@ struct file {
 	/* The table's own. */
 	struct file *next;
 	unsigned refs;
-	struct digest key;
+	struct digest key;		/* of what is pinned in the cache */
 	struct tree *tree;
 	struct catalog_inode inode;
-	uint64_t held;			/* bytes of it that are held in memory, since the cache did not take them */
 };
 
 /* How often contents in the cache are verified, beside on their way in and after an unclean end. */
@@ -39,6 +39,8 @@ enum files_verify {
 };
 
 errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret);
+/* For a reader who opens a file for each read: the ones used last stay ready. */
+void files_keep_ready(struct files *f);
 void files_free(struct files *f);
 
 /* Who waits for an open. waiter.process may be set. */

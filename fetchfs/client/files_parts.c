@@ -150,7 +150,7 @@ errint_t files_parts_open(struct files *f, struct file *file)
 
 	if (r < 0)
 		return r;
-	/* free_file undoes the pin. */
+	/* Whoever gives the file up undoes the pin. */
 	cache_pin(f->cache, &file->key);
 	r = open_part(f, file, parts);
 	trusted = parts->part.whole && !parts->part.doubtful && f->verify == FILES_VERIFY_NOT;
@@ -175,15 +175,15 @@ errint_t files_parts_open(struct files *f, struct file *file)
 	return 0;
 }
 
-errint_t files_parts_wrap(struct files *f, struct file *file)
+errint_t files_parts_wrap(struct file *file)
 {
 	struct file_parts *parts;
 	struct digest ignored;
 	errint_t r = new_parts(file, &parts, &ignored);
 
-	(void)f;
 	if (r < 0)
 		return r;
+	parts->base = file->base;
 	parts->part = (struct cache_part){ .key = file->key, .fd = file->fd, .map_fd = -1, .whole = file->fd >= 0 };
 	if (file->fd >= 0)
 		claim(parts, NULL);
@@ -214,6 +214,11 @@ errint_t files_parts_lose(struct files *f, struct file *file)
 	if (lost.fd >= 0)
 		cache_part_drop(f->cache, &lost);
 	return r;
+}
+
+bool files_parts_is_sound(const struct file *file)
+{
+	return file->fd >= 0 && !(file->parts && atomic_load(&file->parts->lost));
 }
 
 /* The descriptor is the file's. */
@@ -262,7 +267,7 @@ static void verify_claim(struct files *f, struct file_parts *p, uint32_t i, cons
 	_cleanup_free_ void *data = malloc((size_t)e->length);
 	struct digest found;
 
-	if (data && io_pread_full(part_fd(p), data, (size_t)e->length, p->starts[i]) == (ssize_t)e->length) {
+	if (data && io_pread_full(part_fd(p), data, (size_t)e->length, p->base + p->starts[i]) == (ssize_t)e->length) {
 		digest_of(data, (size_t)e->length, &found);
 		if (digest_equal(&found, &e->digest)) {
 			mark_present(f, p, i);
@@ -321,11 +326,12 @@ static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
 
 	if (atomic_load(&p->states[i]) != PART_ABSENT || catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
 		return;
-	if (files_extent_object(p->tree, &e, &o, &wanted) < 0 || (wanted.is_pack && cache_has(f->cache, &e.digest)) || !(a = calloc(1, sizeof(*a))))
+	if (files_extent_object(p->tree, &e, &o, &wanted) < 0 || (wanted.is_pack && cache_has(f->cache, &wanted.digest)) || !(a = calloc(1, sizeof(*a))))
 		return;
 	files_hold(f, file);
 	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .background = true }, .files = f, .file = file, .extent = i };
-	(void)store_fetch(f->store, &wanted, &a->waiter);
+	if (store_fetch(f->store, &wanted, &a->waiter) == -EALREADY)
+		ahead_ready(&a->waiter, -EALREADY, NULL, 0);
 }
 
 /* Reading on from one extent to the next doubles what is fetched ahead; a jump starts anew. */
@@ -383,7 +389,7 @@ static errint_t read_present(struct files *f, struct file_read *r, uint32_t i)
 	size_t size;
 	char *to = wanted_part(r, i, &from, &size);
 
-	if (io_pread_full(r->file->fd, to, size, r->file->parts->starts[i] + from) == (ssize_t)size)
+	if (io_pread_full(r->file->fd, to, size, r->file->base + r->file->parts->starts[i] + from) == (ssize_t)size)
 		return 0;
 	(void)files_parts_lose(f, r->file);
 	return -ENOENT;
@@ -398,7 +404,7 @@ static errint_t read_verified(struct files *f, struct file_read *r, uint32_t i, 
 
 	if (!extent)
 		return -ENOMEM;
-	if (io_pread_full(r->file->fd, extent, (size_t)e->length, p->starts[i]) == (ssize_t)e->length) {
+	if (io_pread_full(r->file->fd, extent, (size_t)e->length, r->file->base + p->starts[i]) == (ssize_t)e->length) {
 		digest_of(extent, (size_t)e->length, &found);
 		if (digest_equal(&found, &e->digest)) {
 			files_slot_put(f, &e->digest, extent, (size_t)e->length);
@@ -412,28 +418,66 @@ static errint_t read_verified(struct files *f, struct file_read *r, uint32_t i, 
 
 static bool take_slot(struct files *f, struct file_read *r, uint32_t i, const struct catalog_extent *e)
 {
+	struct catalog_object o;
 	uint64_t from;
 	size_t size;
 	char *to = wanted_part(r, i, &from, &size);
 
-	return files_slot_copy(f, &e->digest, from, size, to);
+	return files_slot_copy(f, &e->digest, from, size, to) ||
+	       (catalog_object(&r->file->parts->tree->c, e->object, &o) == 0 && files_slot_copy(f, &o.digest, e->offset + from, size, to));
 }
 
-/* The tail of a file may have come into the cache with the pack that holds it. */
-static void take_cached(struct files *f, struct file_parts *p, uint32_t i, const struct catalog_extent *e)
+/*
+ * Stores a verified extent, and gives the read what it wants of it where that is only in memory. -EAGAIN: the read has begun anew, through memory, where
+ * the extent is for now.
+ */
+static errint_t take_data(struct files *f, struct file_read *r, uint32_t i, const void *data, const struct catalog_extent *e)
 {
-	_cleanup_free_ void *data = NULL;
-	_cleanup_close_ int fd = -1;
-	struct digest found;
+	struct file_parts *p = r->file->parts;
+	bool stored = is_there(p, i);
 
-	if (part_fd(p) < 0 || p->part.whole || cache_find(f->cache, &e->digest, e->length, &fd) < 0 || !(data = malloc((size_t)e->length)))
-		return;
-	if (io_pread_full(fd, data, (size_t)e->length, 0) != (ssize_t)e->length)
-		return;
-	digest_of(data, (size_t)e->length, &found);
-	if (digest_equal(&found, &e->digest) &&
-	    cache_part_write(f->cache, &p->part, i, data, (size_t)e->length, p->starts[i]) == 0)
+	if (!stored && part_fd(p) >= 0 && !p->part.whole && cache_part_write(f->cache, &p->part, i, data, (size_t)e->length, p->starts[i]) == 0) {
 		mark_present(f, p, i);
+		stored = true;
+	}
+	if (!stored) {
+		atomic_store(&p->full, true);
+		files_slot_put(f, &e->digest, data, (size_t)e->length);
+		if (!r->data)
+			return go_to_memory(r) < 0 ? -ENOMEM : -EAGAIN;
+	}
+	if (r->data)
+		copy_extent(r, i, data);
+	return 0;
+}
+
+/*
+ * The tail of a file may be in the cache with the pack that holds it. Verified here, and goes where an extent goes that was fetched.
+ */
+static errint_t take_cached(struct files *f, struct file_read *r, uint32_t i, const struct catalog_extent *e)
+{
+	struct file_parts *p = r->file->parts;
+	struct cache_part pack = { .fd = -1 };
+	_cleanup_free_ void *data = NULL;
+	struct catalog_object o;
+	struct digest found;
+	errint_t error;
+
+	if (catalog_object(&p->tree->c, e->object, &o) < 0 || o.kind != CATALOG_OBJECT_PACK ||
+	    cache_find(f->cache, &o.digest, o.size, &pack.fd) < 0)
+		return -ENOENT;
+	pack.key = o.digest;
+	data = malloc((size_t)e->length);
+	error = data ? -ENOENT : -ENOMEM;
+	if (data && io_pread_full(pack.fd, data, (size_t)e->length, e->offset) == (ssize_t)e->length) {
+		digest_of(data, (size_t)e->length, &found);
+		if (digest_equal(&found, &e->digest))
+			error = take_data(f, r, i, data, e);
+	}
+	if (error == -ENOENT)
+		cache_part_drop(f->cache, &pack);
+	close(pack.fd);
+	return error;
 }
 
 static void extent_ready(struct store_waiter *w, errint_t result, const void *object, size_t size);
@@ -449,38 +493,47 @@ static errint_t fetch(struct files *f, struct file_read *r, const struct catalog
 	r->waiter.ready = extent_ready;
 	r->files = f;
 	/* From here on it belongs to whoever serves it. */
-	(void)store_fetch(f->store, &wanted, &r->waiter);
-	return -EINPROGRESS;
+	if (store_fetch(f->store, &wanted, &r->waiter) == 0)
+		return -EINPROGRESS;
+	/* The pack has come meanwhile; should it be of no use, it is fetched all the same. */
+	r->waiter.fetch_anyway = true;
+	return -EAGAIN;
+}
+
+/* Where the read's bytes come from a descriptor, a hole is there already. */
+static void take_hole(struct file_read *r, uint32_t i)
+{
+	uint64_t from;
+	size_t size;
+	char *to = r->data ? wanted_part(r, i, &from, &size) : NULL;
+
+	if (to)
+		memset(to, 0, size);
 }
 
 /* One extent from what is here. -ENOENT: it has to be fetched; -EAGAIN: the read has begun anew. */
 static errint_t serve(struct files *f, struct file_read *r, uint32_t i, const struct catalog_extent *e)
 {
 	struct file_parts *p = r->file->parts;
-	bool always = f->verify == FILES_VERIFY_ALWAYS;
-	errint_t error = -ENOENT;
+	bool always = f->verify == FILES_VERIFY_ALWAYS, has_fd = part_fd(p) >= 0;
 
-	if (!r->data && (always || part_fd(p) < 0))
+	if (!r->data && (always || !has_fd))
 		return go_to_memory(r) < 0 ? -ENOMEM : -EAGAIN;
 	if (e->object == CATALOG_NONE) {
-		uint64_t from;
-		size_t size;
-		char *to = r->data ? wanted_part(r, i, &from, &size) : NULL;
-		if (to)
-			memset(to, 0, size);
+		take_hole(r, i);
 		return 0;
 	}
 	if (r->data && take_slot(f, r, i, e))
 		return 0;
-	if (always)
-		return part_fd(p) >= 0 && atomic_load(&p->states[i]) != PART_ABSENT ? read_verified(f, r, i, e) : -ENOENT;
-	if (part_fd(p) >= 0 && atomic_load(&p->states[i]) == PART_CLAIMED)
+	if (!always && has_fd && atomic_load(&p->states[i]) == PART_CLAIMED)
 		verify_claim(f, p, i, e);
-	if (atomic_load(&p->states[i]) == PART_ABSENT)
-		take_cached(f, p, i, e);
-	if (is_there(p, i))
-		error = r->data ? read_present(f, r, i) : 0;
-	return error;
+	if (!has_fd || atomic_load(&p->states[i]) == PART_ABSENT)
+		return take_cached(f, r, i, e);
+	if (always)
+		return read_verified(f, r, i, e);
+	if (!is_there(p, i))
+		return -ENOENT;
+	return r->data ? read_present(f, r, i) : 0;
 }
 
 /* From r->extent on. */
@@ -496,40 +549,27 @@ static errint_t advance(struct files *f, struct file_read *r)
 			return -EIO;
 		error = serve(f, r, r->extent, &e);
 		if (error == -ENOENT)
-			return fetch(f, r, &e);
+			error = fetch(f, r, &e);
 		if (error < 0 && error != -EAGAIN)
 			return error;
-		if (error == 0)
+		if (error == 0) {
 			r->extent++;
+			r->waiter.fetch_anyway = false;
+		}
 	}
 	return 0;
 }
 
-/* Stores the extent, and gives the read what it wants of it where that is only in memory. */
 static errint_t take_extent(struct files *f, struct file_read *r, const void *object, size_t size)
 {
-	struct file_parts *p = r->file->parts;
 	struct catalog_extent e;
-	const void *data = extent_in_object(p, r->extent, object, size, &e);
-	bool stored = is_there(p, r->extent);
+	const void *data = extent_in_object(r->file->parts, r->extent, object, size, &e);
+	errint_t error = data ? take_data(f, r, r->extent, data, &e) : -EIO;
 
-	if (!data)
-		return -EIO;
-	if (!stored && part_fd(p) >= 0 && !p->part.whole &&
-	    cache_part_write(f->cache, &p->part, r->extent, data, (size_t)e.length, p->starts[r->extent]) == 0) {
-		mark_present(f, p, r->extent);
-		stored = true;
-	}
-	if (!stored) {
-		atomic_store(&p->full, true);
-		files_slot_put(f, &e.digest, data, (size_t)e.length);
-		if (!r->data)
-			return go_to_memory(r);
-	}
-	if (r->data)
-		copy_extent(r, r->extent, data);
-	r->extent++;
-	return 0;
+	/* It has begun anew, or goes on. */
+	if (error == 0)
+		r->extent++;
+	return error == -EAGAIN ? 0 : error;
 }
 
 /* While it waited the file may have been cut short. */

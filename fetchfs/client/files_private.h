@@ -6,8 +6,7 @@
 #include "fetchfs/client/files.h"
 
 #define FILES_SHARDS 64
-#define FILES_SLOTS 8			/* extents of at most 2 MiB */
-#define FILES_MAX_HELD (32 * MIB)
+#define FILES_SLOTS 8			/* of about 3 MiB at most */
 
 enum { PART_ABSENT, PART_CLAIMED, PART_PRESENT };
 
@@ -20,6 +19,7 @@ struct file_parts {
 	struct cache_part part;
 	atomic_uint missing;		/* extents that are not PRESENT */
 	atomic_uint last_extent, run;	/* how it is being read */
+	uint64_t base;			/* where the file begins in part.fd */
 	atomic_bool full;		/* the cache did not take one: nothing is fetched ahead any more */
 	atomic_bool lost;		/* the file behind part.fd is not to be relied on: all goes through memory */
 };
@@ -29,7 +29,7 @@ struct files_shard {
 	struct file *files;
 };
 
-/* Verified extents in memory, for the reads that follow: the cache did not take them, or is not to be trusted. */
+/* A verified object or extent in memory, for the reads that follow: the cache did not take it, or is not to be trusted. */
 struct files_slot {
 	struct digest digest;
 	void *data;			/* NULL: empty */
@@ -41,32 +41,33 @@ struct files {
 	struct store *store;
 	struct cache *cache;
 	struct stats *stats;
+	bool keep_ready;
 	enum files_verify verify;
-	atomic_ullong held;		/* bytes of contents of one piece that are held in memory */
+	struct files_shard shards[FILES_SHARDS];
 	pthread_mutex_t slots_lock;
 	struct files_slot slots[FILES_SLOTS];
 	uint64_t slot_clock;
-	struct files_shard shards[FILES_SHARDS];
 };
 
 /* One more user of an open file. */
 void files_hold(struct files *f, struct file *file);
 
-/* Makes file->parts, or sets file->fd where the whole is in the cache. The key of a file of several extents is computed here. -ENOMEM, -EIO. */
+/* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here, and pinned. -ENOMEM, -EIO. */
 errint_t files_parts_open(struct files *f, struct file *file);
 /* Parts over a file of one piece whose content is in file->fd (-1: nowhere), to be verified before its use. */
-errint_t files_parts_wrap(struct files *f, struct file *file);
+errint_t files_parts_wrap(struct file *file);
 /* What is in the file's descriptor is not used any more. file->lock not held. */
 errint_t files_parts_lose(struct files *f, struct file *file);
 void files_parts_free(struct file_parts *p);
-errint_t files_parts_read(struct files *f, struct file_read *r);
-
+/* It has a descriptor that is used. */
+bool files_parts_is_sound(const struct file *file);
 /* False: the file in the descriptor was cut short, and is not used any more. */
 bool files_parts_check(struct files *f, struct file *file);
+errint_t files_parts_read(struct files *f, struct file_read *r);
 
-/* Any size up to an extent's; takes a copy. Nothing happens where memory is out. */
+/* Takes a copy. Nothing happens where memory is out. */
 void files_slot_put(struct files *f, const struct digest *digest, const void *data, size_t size);
-/* A part of an extent in memory. False: it is not there. */
+/* A stretch of an object or extent in memory. False: it is not there. */
 bool files_slot_copy(struct files *f, const struct digest *digest, uint64_t from, size_t size, void *ret);
 void files_slots_done(struct files *f);
 

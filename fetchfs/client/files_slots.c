@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A few verified extents in memory, the one used least recently making room; see files_private.h. They bound what a full or distrusted cache costs. */
+/* A few verified objects and extents in memory, the one used least recently making room; see files_private.h. They bound what a full or distrusted cache costs. */
 #include "fetchfs/client/files_private.h"
 
 static struct files_slot *find(struct files *f, const struct digest *digest)
@@ -48,10 +48,10 @@ bool files_slot_copy(struct files *f, const struct digest *digest, uint64_t from
 	pthread_mutex_lock(&f->slots_lock);
 	s = find(f, digest);
 	found = s && from <= s->size && size <= s->size - from;
-	if (found) {
+	if (found && size > 0)
 		memcpy(ret, (const uint8_t *)s->data + from, size);
+	if (found)
 		s->used = ++f->slot_clock;
-	}
 	pthread_mutex_unlock(&f->slots_lock);
 	return found;
 }

@@ -66,6 +66,9 @@ static void init(void *context, struct fuse_conn_info *conn)
 		conn->max_backing_stack_depth = FUSE_BACKING_STACKED_UNDER;
 	}
 #endif
+	f->no_open = !f->can_pass && !f->opens && conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+	if (f->no_open)
+		files_keep_ready(f->files);
 	if (f->mounted)
 		f->mounted(f->context);
 }
@@ -103,6 +106,7 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	f->transport = config->transport;
 	f->stats = config->stats;
 	f->passthrough = config->passthrough;
+	f->opens = config->opens;
 	f->splice = config->splice;
 	f->mounted = config->mounted;
 	f->context = config->context;

@@ -19,7 +19,8 @@ struct fs_config {
 	struct transport *transport;
 	struct stats *stats;
 	const char *options;	/* for the mount: "ro,nosuid" */
-	bool passthrough;	/* where the kernel and the library have it */
+	bool passthrough;	/* where the kernel and the library have it; it needs opens */
+	bool opens;		/* the kernel is to ask for every open; else where it cannot do without only */
 	bool splice;		/* contents go from cache to kernel without a copy in between */
 	void (*mounted)(void *context);	/* called once when the kernel has begun to talk */
 	void *context;

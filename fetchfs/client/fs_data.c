@@ -26,6 +26,16 @@ struct read_request {
 	struct file_read read;
 	struct fs *fs;
 	fuse_req_t req;
+	bool release;		/* the file was opened for this read */
+};
+
+/* A read without an open before it, whose file is to be fetched first. */
+struct open_to_read {
+	struct file_open open;
+	struct fs *fs;
+	fuse_req_t req;
+	size_t size;
+	off_t offset;
 };
 
 /* file->refs counts opens too, but is the table's; here is what the kernel has open. */
@@ -33,7 +43,7 @@ static void choose_mode(struct fs *f, fuse_req_t req, struct file *file, struct 
 {
 	pthread_mutex_lock(&file->lock);
 #if FS_HAVE_PASSTHROUGH
-	if (file->io_mode == MODE_NONE && f->can_pass && !file->parts && file->fd >= 0) {
+	if (file->io_mode == MODE_NONE && f->can_pass && !file->parts && file->fd >= 0 && file->base == 0) {
 		file->backing_id = fuse_passthrough_open(req, file->fd);
 		if (file->backing_id > 0)
 			file->io_mode = MODE_PASSTHROUGH;
@@ -113,6 +123,11 @@ void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct place p;
 	errint_t r = snapshot_place(f->snapshot, ino, &p);
 
+	/* Once told so, the kernel does not ask again. */
+	if (f->no_open) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	if (r == 0 && !S_ISREG(p.inode.mode))
 		r = -EINVAL;
 	if (r < 0 || (fi->flags & O_ACCMODE) != O_RDONLY) {
@@ -169,7 +184,7 @@ static void answer_read(struct fs *f, fuse_req_t req, struct file_read *r, errin
 	}
 	v.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY;
 	v.buf[0].fd = r->file->fd;
-	v.buf[0].pos = (off_t)r->offset;
+	v.buf[0].pos = (off_t)(r->file->base + r->offset);
 	fuse_reply_data(req, &v, FUSE_BUF_SPLICE_MOVE);
 }
 
@@ -178,42 +193,96 @@ static void read_done(struct file_read *r, errint_t result)
 	struct read_request *w = (struct read_request *)(void *)r;
 
 	answer_read(w->fs, w->req, r, result);
+	if (w->release)
+		files_release(w->fs->files, r->file);
 	free(w);
 }
 
-void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+static void read_file(struct fs *f, fuse_req_t req, struct file *file, size_t size, off_t offset, bool release)
 {
-	struct fs *f = fuse_req_userdata(req);
-	struct file *file = (struct file *)(uintptr_t)fi->fh;
 	struct file_read direct = { .file = file };
-	struct read_request *w;
+	struct read_request *w = NULL;
 	errint_t r;
 
-	(void)ino;
-	stats_add(f->stats, reads, 1);
-	if (!file || offset < 0 || (uint64_t)offset >= file->size || size == 0) {
+	if (offset < 0 || (uint64_t)offset >= file->size || size == 0) {
 		fuse_reply_buf(req, NULL, 0);
-		return;
+		goto out;
 	}
 	direct.offset = (uint64_t)offset;
 	direct.size = (size_t)MIN((uint64_t)size, file->size - (uint64_t)offset);
 	if (files_is_whole(f->files, file)) {
 		answer_read(f, req, &direct, 0);
-		return;
+		goto out;
 	}
 	w = calloc(1, sizeof(*w));
 	if (!w) {
 		fuse_reply_err(req, ENOMEM);
-		return;
+		goto out;
 	}
 	w->read = direct;
 	w->read.done = read_done;
 	w->read.waiter.process = fuse_req_ctx(req)->pid;
 	w->fs = f;
 	w->req = req;
+	w->release = release;
 	r = files_read(f->files, &w->read);
 	if (r != -EINPROGRESS)
 		read_done(&w->read, r);
+	return;
+out:
+	if (release)
+		files_release(f->files, file);
+}
+
+static void opened_to_read(struct file_open *o, errint_t r, struct file *file)
+{
+	struct open_to_read *w = (struct open_to_read *)(void *)o;
+
+	if (r < 0)
+		fuse_reply_err(w->req, fs_errno(r));
+	else
+		read_file(w->fs, w->req, file, w->size, w->offset, true);
+	free(w);
+}
+
+static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
+{
+	struct open_to_read *w;
+	struct file *file;
+	struct place p;
+	errint_t r = snapshot_place(f->snapshot, ino, &p);
+
+	if (r == 0 && !S_ISREG(p.inode.mode))
+		r = -EINVAL;
+	w = r == 0 && p.inode.size > 0 ? calloc(1, sizeof(*w)) : NULL;
+	if (!w) {
+		if (r < 0)
+			fuse_reply_err(req, fs_errno(r));
+		else if (p.inode.size == 0)
+			fuse_reply_buf(req, NULL, 0);
+		else
+			fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	*w = (struct open_to_read){ .open.opened = opened_to_read, .open.waiter.process = fuse_req_ctx(req)->pid, .fs = f, .req = req,
+				    .size = size, .offset = offset };
+	r = files_open(f->files, &p, &w->open, &file);
+	if (r != -EINPROGRESS)
+		opened_to_read(&w->open, r, file);
+}
+
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	struct fs *f = fuse_req_userdata(req);
+	struct file *file = (struct file *)(uintptr_t)fi->fh;
+
+	stats_add(f->stats, reads, 1);
+	if (f->no_open)
+		read_inode(f, req, ino, size, offset);
+	else if (!file)
+		fuse_reply_buf(req, NULL, 0);
+	else
+		read_file(f, req, file, size, offset, false);
 }
 
 /* Position of the next data or hole at or behind offset. */

@@ -22,8 +22,9 @@ struct fs {
 	struct cache *cache;
 	struct transport *transport;
 	struct stats *stats;
-	bool passthrough, splice;
+	bool passthrough, opens, splice;
 	bool can_pass;		/* agreed with the kernel */
+	bool no_open;		/* the kernel does not ask for opens: reads name the inode only */
 	void (*mounted)(void *context);
 	void *context;
 	struct fuse_session *session;

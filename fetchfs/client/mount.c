@@ -56,8 +56,7 @@ static int open_cache(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	struct cache_config config = { .path = s->in_memory ? NULL : s->cache, .lower = s->lower, .quota = s->quota, .quota_percent = s->quota_percent,
-				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free,
-				       .verify = s->verify == FILES_VERIFY_OPEN, .stats = &m->stats };
+				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = &m->stats };
 	errint_t r = cache_open(&config, &m->cache);
 
 	if (config.path && can_do_without(r)) {
@@ -194,7 +193,7 @@ static int open_fs(struct mount *m)
 	_cleanup_free_ char *options = mount_options(s);
 	struct fs_config config = {
 		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
-		.passthrough = !s->no_passthrough, .splice = !s->no_splice, .mounted = mounted, .context = m,
+		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice, .mounted = mounted, .context = m,
 	};
 	errint_t r = options ? files_new(m->store, m->cache, &m->stats, s->verify, &m->files) : -ENOMEM;
 

@@ -196,9 +196,10 @@ static const struct setting {
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
 	{ "noallow_other", false, set_flag, FIELD(no_allow_other) },
-	{ "nopassthrough", false, set_flag, FIELD(no_passthrough) },
 	{ "nosplice", false, set_flag, FIELD(no_splice) },
+	{ "opens", false, set_flag, FIELD(opens) },
 	{ "parallel", true, set_seconds, FIELD(parallel) },
+	{ "passthrough", false, set_flag, FIELD(passthrough) },
 	{ "proxy", true, set_text, FIELD(proxy) },
 	{ "quota", true, set_quota, 0 },
 	{ "root", false, set_flag, FIELD(root) },
@@ -306,6 +307,9 @@ int settings_finish(struct settings *s)
 
 	if (code)
 		return code;
+	/* Where the kernel opens files without asking there is no such thing as an open. */
+	if (s->verify == FILES_VERIFY_OPEN)
+		s->opens = true;
 	if (s->cache && strcmp(s->cache, "ram") == 0) {
 		s->in_memory = true;
 		return 0;

@@ -31,7 +31,7 @@ struct settings {
 	unsigned timeout;		/* seconds that a read waits; 0: without end */
 	unsigned mount_timeout;
 	unsigned parallel;
-	bool foreground, root, no_passthrough, no_splice;
+	bool foreground, root, passthrough, opens, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */
 	char *texts[SETTINGS_MAX_LISTS];	/* what -o brought, cut into words that others point to */

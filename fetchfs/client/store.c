@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects under way, the workers that unpack them, and the watch that ends waiting; see store.h. The life of an object here: asked for
- * (in the table, its request with the transport), arrived (in the workers' queue), unpacked (waiters are served, contents of a pack go to the cache), gone.
+ * (in the table, its request with the transport), arrived (in the workers' queue), unpacked (a pack goes to the cache, waiters are served), gone.
  * Whoever asks while it is in the table joins.
  */
 #include "fetchfs/client/store.h"
 #include "fetchfs/client/clock.h"
 #include "fetchfs/client/thread.h"
 #include "fetchfs/format/object.h"
-#include "fetchfs/format/pack.h"
 
 #include <fcntl.h>
 
@@ -99,47 +98,18 @@ static void serve(struct store_waiter *list, errint_t r, const void *data, size_
 }
 
 /* Serves those who wait, also those who come while it does. True: nobody does, and the object has left the table. */
-static void serve_all(struct store *s, struct wanted *w, errint_t r, const void *data, size_t size, bool last)
+static void serve_all(struct store *s, struct wanted *w, errint_t r, const void *data, size_t size)
 {
 	for (;;) {
 		struct store_waiter *list;
 		pthread_mutex_lock(&s->lock);
 		list = take_waiters(s, w);
-		if (!list && last)
+		if (!list)
 			forget_wanted(s, w);
 		pthread_mutex_unlock(&s->lock);
 		if (!list)
 			return;
 		serve(list, r, data, size);
-	}
-}
-
-/*
- * The contents of a pack, each as a file of its own. Each is held against its digest: the cache is shared with
- * repositories that other keys have signed.
- */
-static void spread(struct store *s, struct wanted *w, const void *data, size_t size)
-{
-	struct pack_cursor cursor = { 0 };
-	struct pack_entry e;
-	struct pack p;
-
-	if (pack_open(data, size, &p) < 0)
-		return;
-	while (pack_next(&p, &cursor, &e)) {
-		struct digest found;
-		const uint8_t *content = (const uint8_t *)data + e.offset;
-		bool more;
-		if (!cache_wants(s->cache, &e.digest, e.length))
-			continue;
-		digest_of(content, e.length, &found);
-		if (!digest_equal(&found, &e.digest) || cache_put(s->cache, &e.digest, content, e.length, NULL) < 0)
-			continue;
-		pthread_mutex_lock(&s->lock);
-		more = w->waiters;
-		pthread_mutex_unlock(&s->lock);
-		if (more)
-			serve_all(s, w, 0, data, size, false);
 	}
 }
 
@@ -197,12 +167,11 @@ static void process(struct store *s, struct wanted *w)
 		stats_add(s->stats, objects, 1);
 		if (w->prefetch)
 			stats_add(s->stats, prefetched, 1);
-		/* Not needed any more: makes room for the next download. */
-		serve_all(s, w, 0, data, w->object.size, false);
+		/* Before those who wait, so that they find it there. Where the cache does not take it they have it from memory. */
 		if (w->object.is_pack)
-			spread(s, w, data, w->object.size);
+			(void)cache_put(s->cache, &w->object.digest, data, w->object.size, NULL);
 	}
-	serve_all(s, w, r, data, data ? w->object.size : 0, true);
+	serve_all(s, w, r, data, data ? w->object.size : 0);
 	free(data);
 	dispose_wanted(w);
 }
@@ -323,8 +292,8 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	w = find_wanted(s, &o->digest);
 	if (s->stop)
 		r = -ECANCELED;
-	else if (!w && waiter->content && cache_has(s->cache, waiter->content))
-		/* With the lock held it is certain: objects leave the table when all of their contents are in the cache. */
+	else if (!w && o->is_pack && !waiter->fetch_anyway && cache_has(s->cache, &o->digest))
+		/* With the lock held it is certain: packs leave the table when they are in the cache. */
 		r = -EALREADY;
 	else if (!w && !(w = fresh = add_wanted(s, o, waiter->background)))
 		r = waiter->background ? -EBUSY : -ENOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects on demand: fetched once however many wait for them, unpacked and verified by worker threads, handed to those who wait. The contents of packs go
- * on into the cache. Knows objects and packs; must not know files, catalogs' meaning or FUSE.
+ * Objects on demand: fetched once however many wait for them, unpacked and verified by worker threads, handed to those who wait. Packs go into the cache as
+ * they are. Knows objects and packs; must not know files, catalogs' meaning or FUSE.
  */
 #ifndef SPORE_FETCHFS_CLIENT_STORE_H
 #define SPORE_FETCHFS_CLIENT_STORE_H
@@ -34,7 +34,7 @@ struct store_waiter {
 	 */
 	void (*ready)(struct store_waiter *w, errint_t r, const void *data, size_t size);
 	bool background;	/* nobody would notice: errors end the wait at once, and others go first */
-	const struct digest *content;	/* what is wanted of a pack, so that it is not fetched where it has just come into the cache; or NULL */
+	bool fetch_anyway;	/* the cache was looked at and has no good copy */
 	int process;		/* thread that waits (as the kernel numbers them), 0: none. When it is being killed, the wait ends. */
 
 	/* The store's own. */
@@ -48,7 +48,7 @@ void store_stop(struct store *s);
 void store_free(struct store *s);
 
 /*
- * Once it is 0, ready will be called, perhaps before this returns. -EALREADY: the waiter's content is in the cache meanwhile; ready is not
+ * Once it is 0, ready will be called, perhaps before this returns. -EALREADY: the object is a pack and is in the cache meanwhile; ready is not
  * called.
  */
 errint_t store_fetch(struct store *s, const struct store_object *o, struct store_waiter *w);

@@ -107,11 +107,12 @@ trap 'rm -rf "$T"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT HUP
 
-# KVM only where a machine really runs on it: the device may be there and not work. The probe's boot sector resets the machine
-# (mov al,0xfe; out 0x64,al; hlt), which ends QEMU with status 0.
+# KVM only where a machine really runs on it: the device may be there and not work, or do without the processor's help and then not know the
+# instructions that firmware begins with. The probe's boot sector uses one of these and resets the machine (fwait; fninit; mov al,0xfe; out 0x64,al;
+# hlt), which ends QEMU with status 0.
 accelerator() {
-	if [ -w /dev/kvm ]; then
-		{ printf '\260\376\346\144\364'; head -c 505 /dev/zero; printf '\125\252'; } >"$T/probe"
+	if [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then
+		{ printf '\233\333\343\260\376\346\144\364'; head -c 502 /dev/zero; printf '\125\252'; } >"$T/probe"
 		truncate -s 1M "$T/probe"
 		if timeout 10 "$qemu" -machine "$machine,accel=kvm" -cpu host -m 64 -nodefaults -display none -no-reboot \
 			-drive "file=$T/probe,format=raw,if=virtio" </dev/null >/dev/null 2>&1; then

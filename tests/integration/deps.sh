@@ -118,3 +118,23 @@ step "installing the host packages again does nothing"
 said=$(deps/install-packages.sh all 2>&1)
 [ -z "$said" ] || fail "deps/install-packages.sh said: $said"
 expect_failure 64 "no group" deps/install-packages.sh everything
+
+step "the flags of a calling make do not reach a library's own"
+mkdir "$T/deps" "$T/cache"
+cp -r deps/. "$T/deps"
+cat >"$T/deps/recipes/suffix.sh" <<'EOF'
+PACKAGE=binary:linux-libc-dev
+NEEDS=
+build() {
+	printf '.c.o:\n\t%s -c $<\nanswer.o:\n' "$CC" >Makefile
+	echo 'int answer = 42;' >answer.c
+	make answer.o
+	mkdir "$OUT/lib"
+	cp answer.o "$OUT/lib/"
+}
+EOF
+mkdir "$T/cache/spore"
+ln -s "${XDG_CACHE_HOME:-$HOME/.cache}/spore/sources" "${XDG_CACHE_HOME:-$HOME/.cache}/spore/apt" "$T/cache/spore/"
+printf 'all:\n\t%s/deps/build-one.sh %s suffix\n' "$T" "$ARCH" >"$T/Makefile"
+XDG_CACHE_HOME=$T/cache make -s --no-builtin-rules -f "$T/Makefile" >"$T/suffix" 2>"$T/suffix.messages" || fail "$(cat "$T/suffix.messages")"
+[ -s "$(cat "$T/suffix")/lib/answer.o" ] || fail "the recipe's make compiled nothing: $(cat "$T/suffix.messages")"

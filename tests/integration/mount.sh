@@ -76,7 +76,7 @@ while read -r file; do
 	2) printf x | dd of="$file" bs=1 count=1 conv=notrunc status=none ;;
 	esac
 done <"$T/cached"
-[ "$n" -gt 20 ] || fail "only $n files in the cache"
+[ "$n" -gt 8 ] || fail "only $n files in the cache"
 mount_it
 compare "$T/mnt" "after a kill and damage"
 [ "$(counter cache_bad)" -gt 0 ] || fail "the damage was not noticed: $(counter cache_bad)"
