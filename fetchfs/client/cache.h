@@ -6,7 +6,7 @@
  *	lock			flock: shared by everybody who uses the cache
  *	session			"in use" or "clean"
  *	files/ab/b2-ab...	a pack or a chunk, key: its digest; or a file of several extents, key: the digest of their list
- *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each)
+ *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each), .list: digest and length of each
  *	suspect/ab/...		what was in files/ when its last user ended without having marked it clean: verified before its first use
  *	catalogs/b2-...		catalogs, uncompressed; verified whenever they are opened
  *	repositories/NAME/	manifest and keyring last accepted
@@ -78,6 +78,13 @@ errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t siz
 			 uint8_t *ret_claimed);
 /* Stores one verified extent. Errors as cache_put. */
 errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset);
+/*
+ * The list that is the key of a file of several extents, a record for each: digest and length. It is kept beside the file, so that this can be verified without
+ * its catalog.
+ */
+#define CACHE_LIST_RECORD (DIGEST_SIZE + 8)
+void cache_list_record(const struct digest *digest, uint64_t length, uint8_t ret[CACHE_LIST_RECORD]);
+void cache_put_list(struct cache *c, const struct digest *key, const void *list, size_t size);
 /* All extents are there: it gets its final name. */
 errint_t cache_part_finish(struct cache *c, struct cache_part *p);
 /* It has been found damaged: whoever opens it next begins anew, those who have it open keep it. Counted. */

@@ -27,6 +27,7 @@ struct item {
 	struct digest key;
 	unsigned folder;
 	unsigned kind;
+	bool is_kept;		/* it has a second name, of somebody who keeps it */
 	int64_t changed;	/* seconds since 1970 */
 };
 
@@ -72,6 +73,7 @@ static bool look_at(int dir, const char *name, unsigned folder, struct item *ret
 	for (ret->kind = 0; ret->kind < KIND_TEMPORARY && strcmp(name + text, suffixes[ret->kind]) != 0; ret->kind++)
 		;
 	ret->folder = folder;
+	ret->is_kept = s.st_nlink > 1;
 	ret->bytes = (uint64_t)s.st_blocks * 512;
 	ret->used = used_at(dir, name, &s);
 	ret->changed = s.st_mtime;
@@ -143,13 +145,18 @@ static bool clear_up(int dir, const char *name, const struct item *item)
 	return unlinkat(dir, name, 0) == 0;
 }
 
+static bool is_wanted(struct cache *c, const struct item *item)
+{
+	return item->is_kept || cache_is_pinned(c, &item->key);
+}
+
 static bool add_to_sample(struct cache *c, int dir, const char *name, const struct item *item, void *context)
 {
 	struct sample *s = context;
 
 	(void)dir;
 	(void)name;
-	if (item->kind > KIND_PART || cache_is_pinned(c, &item->key))
+	if (item->kind > KIND_PART || is_wanted(c, item))
 		return false;
 	if (s->count == s->room) {
 		size_t room = s->room ? 2 * s->room : 1024;
@@ -208,7 +215,7 @@ static bool remove_old(struct cache *c, int dir, const char *name, const struct 
 
 	if (item->kind > KIND_PART)
 		return clear_up(dir, name, item);
-	if (item->used > c->sweep.cutoff || cache_is_pinned(c, &item->key))
+	if (item->used > c->sweep.cutoff || is_wanted(c, item))
 		return false;
 	if (r->freed >= r->enough) {
 		r->is_short = true;
@@ -253,7 +260,7 @@ static bool add_catalog(struct cache *c, int dir, const char *name, const struct
 
 	if (item->kind != KIND_WHOLE)
 		return clear_up(dir, name, item);
-	if (cache_is_pinned(c, &item->key))
+	if (is_wanted(c, item))
 		return false;
 	if (l->count == l->room) {
 		size_t room = l->room ? 2 * l->room : 64;
@@ -300,7 +307,7 @@ void cache_evict_catalogs(struct cache *c, uint64_t bytes)
 		(void)remove_catalogs(c, (uint64_t)usage - bytes, INT64_MAX);
 }
 
-uint64_t cache_evict(struct cache *c, uint64_t bytes)
+uint64_t cache_evict_locked(struct cache *c, uint64_t bytes)
 {
 	uint64_t freed = remove_catalogs(c, bytes, (time(NULL) - CATALOG_GRACE_SECONDS) * NS);
 

@@ -216,29 +216,30 @@ errint_t cache_part_finish(struct cache *c, struct cache_part *p)
 	return r;
 }
 
-/* Whether the name is taken off: not where another file has it by now. */
-static void unlink_ours(struct cache *c, const struct cache_part *p, const char *suffix)
+/* Not where another file has the name by now. */
+static bool unlink_ours(struct cache *c, const struct cache_part *p, const char *suffix)
 {
 	char name[CACHE_NAME_SIZE];
 
 	cache_name(CACHE_FILES, &p->key, suffix, name);
-	if (is_ours(c, p, name))
-		(void)unlinkat(c->fd, name, 0);
+	return is_ours(c, p, name) && unlinkat(c->fd, name, 0) == 0;
 }
 
 void cache_part_drop(struct cache *c, const struct cache_part *p)
 {
+	bool is_gone;
+
 	if (p->doubtful) {
 		cache_lower_bad(c, &p->key);
 		return;
 	}
 	pthread_mutex_lock(&c->finish_lock);
 	(void)flock(c->finish_fd, LOCK_EX);
-	unlink_ours(c, p, CACHE_PART);
-	unlink_ours(c, p, "");
+	is_gone = unlink_ours(c, p, CACHE_PART) || unlink_ours(c, p, "");
 	(void)flock(c->finish_fd, LOCK_UN);
 	pthread_mutex_unlock(&c->finish_lock);
-	stats_add(c->stats, cache_bad, 1);
+	if (is_gone)
+		stats_add(c->stats, cache_bad, 1);
 }
 
 void cache_part_close(struct cache_part *p)
@@ -248,4 +249,20 @@ void cache_part_close(struct cache_part *p)
 	if (p->map_fd >= 0)
 		close(p->map_fd);
 	p->fd = p->map_fd = -1;
+}
+
+void cache_list_record(const struct digest *digest, uint64_t length, uint8_t ret[CACHE_LIST_RECORD])
+{
+	memcpy(ret, digest->bytes, DIGEST_SIZE);
+	le64_put(ret + DIGEST_SIZE, length);
+}
+
+/* Without it the scrub cannot look at the file, and nothing else is missed. */
+void cache_put_list(struct cache *c, const struct digest *key, const void *list, size_t size)
+{
+	char name[CACHE_NAME_SIZE];
+
+	cache_name(CACHE_FILES, key, CACHE_LIST, name);
+	if (faccessat(c->fd, name, F_OK, 0) < 0)
+		(void)cache_replace(c, name, list, size, false);
 }

@@ -116,7 +116,7 @@ errint_t cache_make_room(struct cache *c, uint64_t size);
 uint64_t cache_excess(struct cache *c);
 
 /* evict_lock held, all three. Frees at least so many bytes if there are; returns how many. */
-uint64_t cache_evict(struct cache *c, uint64_t bytes);
+uint64_t cache_evict_locked(struct cache *c, uint64_t bytes);
 /* Catalogs that are not in use, oldest first, until they take at most so much. */
 void cache_evict_catalogs(struct cache *c, uint64_t bytes);
 /* Lists a folder and sets its account right. */

@@ -79,7 +79,7 @@ static uint64_t evict(struct cache *c, uint64_t bytes)
 	if (clock_now() < atomic_load(&c->room.no_evict_before))
 		return 0;
 	atomic_store(&c->room.no_evict_before, 0);
-	freed = cache_evict(c, bytes);
+	freed = cache_evict_locked(c, bytes);
 	if (freed < bytes)
 		atomic_store(&c->room.no_evict_before, clock_now() + PAUSE_SECONDS * NS_PER_SECOND);
 	return freed;
@@ -119,7 +119,7 @@ errint_t cache_make_room(struct cache *c, uint64_t size)
 	uint64_t freed;
 
 	pthread_mutex_lock(&c->evict_lock);
-	freed = cache_evict(c, size + ROOM_BYTES);
+	freed = cache_evict_locked(c, size + ROOM_BYTES);
 	pthread_mutex_unlock(&c->evict_lock);
 	return freed > 0 ? 0 : -ENOSPC;
 }

@@ -373,22 +373,15 @@ bool files_is_whole(struct files *f, struct file *file)
 	return !file->parts && files_parts_check(f, file);
 }
 
-size_t files_distrust(struct files *f, const struct digest *key, uint64_t *ret_inodes, size_t room)
+void files_distrust(struct files *f, const struct digest *key)
 {
-	size_t found = 0;
-
 	for (unsigned i = 0; i < FILES_SHARDS; i++) {
 		pthread_mutex_lock(&f->shards[i].lock);
-		for (struct file *file = f->shards[i].files; file; file = file->next) {
-			if (!digest_equal(&file->key, key))
-				continue;
-			(void)files_parts_lose(f, file);
-			if (found < room)
-				ret_inodes[found++] = file->ino;
-		}
+		for (struct file *file = f->shards[i].files; file; file = file->next)
+			if (digest_equal(&file->key, key))
+				(void)files_parts_lose(f, file);
 		pthread_mutex_unlock(&f->shards[i].lock);
 	}
-	return found;
 }
 
 errint_t files_read(struct files *f, struct file_read *r)

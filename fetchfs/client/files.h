@@ -71,8 +71,8 @@ struct file_read {
 
 /* All of it is in file->fd, and can be handed out from there. Where it has been cut short behind our back, that is noticed here. */
 bool files_is_whole(struct files *f, struct file *file);
-/* A content was found damaged (by the scrub) and has left the cache: who has it open gets it anew from now on. Inode numbers of these, at most room. */
-size_t files_distrust(struct files *f, const struct digest *key, uint64_t *ret_inodes, size_t room);
+/* A content was found damaged (by the scrub) and has left the cache: who has it open gets it anew from now on. */
+void files_distrust(struct files *f, const struct digest *key);
 
 /* 0: they are there; -EINPROGRESS: done will be called; other errors. */
 errint_t files_read(struct files *f, struct file_read *r);

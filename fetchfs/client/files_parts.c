@@ -18,11 +18,10 @@ static errint_t describe(struct file_parts *parts, const struct file *file, stru
 	digest_begin(&state);
 	for (uint32_t i = 0; i < parts->count; i++) {
 		struct catalog_extent e;
-		uint8_t record[DIGEST_SIZE + 8];
+		uint8_t record[CACHE_LIST_RECORD];
 		if (catalog_extent(&parts->tree->c, &parts->inode, i, &e) < 0)
 			return -EIO;
-		memcpy(record, e.digest.bytes, DIGEST_SIZE);
-		le64_put(record + DIGEST_SIZE, e.length);
+		cache_list_record(&e.digest, e.length, record);
 		digest_add(&state, record, sizeof(record));
 		parts->starts[i] = at;
 		if (e.length > file->size - at)
@@ -142,6 +141,20 @@ static void finish(struct files *f, struct file_parts *parts)
 		(void)cache_part_finish(f->cache, &parts->part);
 }
 
+static void put_list(struct files *f, const struct file *file, const struct file_parts *parts)
+{
+	_cleanup_free_ uint8_t *list = calloc(parts->count ? parts->count : 1, CACHE_LIST_RECORD);
+	struct catalog_extent e;
+
+	for (uint32_t i = 0; list && i < parts->count; i++) {
+		if (catalog_extent(&parts->tree->c, &parts->inode, i, &e) < 0)
+			return;
+		cache_list_record(&e.digest, e.length, list + (size_t)i * CACHE_LIST_RECORD);
+	}
+	if (list)
+		cache_put_list(f->cache, &file->key, list, (size_t)parts->count * CACHE_LIST_RECORD);
+}
+
 errint_t files_parts_open(struct files *f, struct file *file)
 {
 	struct file_parts *parts;
@@ -162,6 +175,8 @@ errint_t files_parts_open(struct files *f, struct file *file)
 		return r;
 	}
 	file->fd = parts->part.fd;
+	if (!parts->part.whole && file->fd >= 0)
+		put_list(f, file, parts);
 	if (parts->part.whole == parts->part.doubtful && parts->missing == 0) {
 		finish(f, parts);
 		parts->part.whole = parts->part.fd >= 0;

@@ -9,6 +9,7 @@
 #include "fetchfs/client/daemon.h"
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/scrub.h"
 #include "fetchfs/client/settings.h"
 
 #include <libgen.h>
@@ -29,6 +30,7 @@ struct mount {
 	bool has_snapshot;
 	struct files *files;
 	struct fs *fs;
+	struct scrub *scrub;
 };
 
 static struct mount the_mount;
@@ -208,11 +210,30 @@ static int open_fs(struct mount *m)
 	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_NO_PERMISSION;
 }
 
+static void damaged(void *context, const struct digest *key)
+{
+	struct mount *m = context;
+	char text[DIGEST_TEXT_SIZE];
+
+	digest_to_text(key, text);
+	log_warning("%s: %s in the cache is damaged; it will be fetched again when it is wanted", m->settings.mountpoint, text);
+	fs_distrust(m->fs, key);
+}
+
+static void start_scrub(struct mount *m)
+{
+	struct scrub_config config = { .cache = m->cache, .stats = &m->stats, .rate = m->settings.scrub, .damaged = damaged, .context = m };
+
+	if (config.rate > 0 && scrub_start(&config, &m->scrub) < 0)
+		log_warning("%s: the scrub cannot be started", m->settings.mountpoint);
+}
+
 /* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
 static void close_all(struct mount *m)
 {
 	if (m->fs)
 		fs_unmount(m->fs);
+	scrub_stop(m->scrub);
 	if (m->transport)
 		transport_stop(m->transport);
 	if (m->store)
@@ -248,7 +269,9 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = open_fs(m);
 	if (code == 0) {
-		errint_t r = fs_run(m->fs, !m->settings.root);
+		errint_t r;
+		start_scrub(m);
+		r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {
 			log_warning("%s: the mount ends: %s", m->settings.mountpoint, strerror(-r));
 			code = EXIT_SOFTWARE;

@@ -163,6 +163,16 @@ static int set_lower(struct settings *s, const char *name, const char *value, vo
 	return set_copy(s, name, value, field);
 }
 
+static int set_scrub(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	if (parse_size(value, &s->scrub) == 0)
+		return 0;
+	message_error("option scrub: expected a size per second (as 1M), not '%s'", value);
+	return EXIT_USAGE;
+}
+
 static int set_verify(struct settings *s, const char *name, const char *value, void *field)
 {
 	static const char *const words[] = { [FILES_VERIFY_NOT] = "arrival", [FILES_VERIFY_OPEN] = "open", [FILES_VERIFY_ALWAYS] = "always" };
@@ -203,6 +213,7 @@ static const struct setting {
 	{ "proxy", true, set_text, FIELD(proxy) },
 	{ "quota", true, set_quota, 0 },
 	{ "root", false, set_flag, FIELD(root) },
+	{ "scrub", true, set_scrub, 0 },
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
 	{ "verify", true, set_verify, 0 },

@@ -27,6 +27,7 @@ struct settings {
 	unsigned free_percent;
 	bool no_free;			/* "free=0" */
 	enum files_verify verify;
+	uint64_t scrub;			/* bytes per second; 0: none */
 	const char *tag, *proxy, *ca_file;
 	unsigned timeout;		/* seconds that a read waits; 0: without end */
 	unsigned mount_timeout;

@@ -32,6 +32,7 @@
 	X(cache_written_bytes)                                                         \
 	X(cache_full)		/* writes to the cache that failed */                  \
 	X(cache_bad)		/* cached files that did not verify */                 \
+	X(scrubbed)		/* cached files that the scrub has looked at */        \
 	X(evicted)		/* files */                                            \
 	X(evicted_bytes)
 
