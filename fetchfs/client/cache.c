@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #define SESSION_FILE "session"
@@ -207,6 +208,9 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret)
 		return -ENOMEM;
 	c->fd = c->lock_fd = c->finish_fd = -1;
 	c->stats = config->stats;
+	/* Process ids come again, in containers at once. */
+	if (getrandom(&c->session, sizeof(c->session), GRND_NONBLOCK) != (ssize_t)sizeof(c->session))
+		c->session = (uint32_t)(clock_now() ^ getpid());
 	pthread_mutex_init(&c->evict_lock, NULL);
 	pthread_mutex_init(&c->pin_lock, NULL);
 	pthread_mutex_init(&c->finish_lock, NULL);

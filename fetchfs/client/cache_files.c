@@ -137,6 +137,11 @@ bool cache_has(struct cache *c, const struct digest *key)
 	return faccessat(c->fd, name, F_OK, 0) == 0;
 }
 
+void cache_temporary(struct cache *c, const char *name, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s.%08x-%u", name, (unsigned)c->session, atomic_fetch_add(&c->serial, 1));
+}
+
 /* ret_fd: may be NULL; else it is opened before it gets its name. */
 static errint_t write_once(struct cache *c, const char *name, const void *data, size_t size, bool synced, int *ret_fd)
 {
@@ -144,7 +149,7 @@ static errint_t write_once(struct cache *c, const char *name, const void *data, 
 	_cleanup_close_ int fd = -1, reader = -1;
 	errint_t r;
 
-	snprintf(temporary, sizeof(temporary), "%s.%u-%u", name, (unsigned)getpid(), atomic_fetch_add(&c->serial, 1));
+	cache_temporary(c, name, temporary, sizeof(temporary));
 	fd = openat(c->fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;

@@ -102,7 +102,7 @@ static errint_t make_part(struct cache *c, const char *name, uint64_t size)
 	_cleanup_close_ int fd = -1;
 	errint_t r = 0;
 
-	snprintf(temporary, sizeof(temporary), "%s.%u-%u", name, (unsigned)getpid(), atomic_fetch_add(&c->serial, 1));
+	cache_temporary(c, name, temporary, sizeof(temporary));
 	fd = openat(c->fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;

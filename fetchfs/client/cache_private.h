@@ -63,7 +63,8 @@ struct cache {
 	int lower[CACHE_MAX_LOWER];
 	unsigned lower_count;
 	atomic_ullong *lower_verified, *lower_bad;
-	atomic_uint serial;		/* of temporary names */
+	uint32_t session;		/* of temporary names: another one whenever a cache is opened */
+	atomic_uint serial;
 	atomic_bool stop;		/* background work need not go on */
 	pthread_mutex_t evict_lock;
 	struct cache_sweep sweep;
@@ -72,6 +73,8 @@ struct cache {
 	struct cache_pinned *pins[CACHE_PIN_BUCKETS];
 };
 
+/* A name beside it that nobody else uses, nor a killed program has left. */
+void cache_temporary(struct cache *c, const char *name, char *ret, size_t size);
 /* "files/ab/b2-ab...suffix" for a folder. */
 void cache_name(const char *folder, const struct digest *key, const char *suffix, char ret[CACHE_NAME_SIZE]);
 bool cache_is_pinned(struct cache *c, const struct digest *key);
