@@ -80,11 +80,18 @@ static bool look_at(int dir, const char *name, unsigned folder, struct item *ret
 	return true;
 }
 
-/* Everything in a folder; sets its account right by the way. */
-static void list_folder(struct cache *c, unsigned folder, on_item *look, void *context)
+/* What was found is what there is, unless somebody was writing there: then only what went is known. */
+static void set_account(struct cache *c, unsigned folder, long long before, bool was_quiet, long long found, long long gone)
 {
-	long long before = atomic_load(&c->room.folders[folder]), found = 0;
-	struct dirent *e;
+	bool is_exact = was_quiet && atomic_load(&c->room.writing[folder]) == 0 && atomic_load(&c->room.folders[folder]) == before;
+	long long change = is_exact ? found - before : -gone;
+
+	atomic_fetch_add(&c->room.folders[folder], change);
+	atomic_fetch_add(&c->room.usage, change);
+}
+
+static DIR *open_folder(struct cache *c, unsigned folder)
+{
 	char path[32];
 	DIR *d;
 	int fd;
@@ -94,19 +101,32 @@ static void list_folder(struct cache *c, unsigned folder, on_item *look, void *c
 	d = fd >= 0 ? fdopendir(fd) : NULL;
 	if (!d && fd >= 0)
 		close(fd);
+	return d;
+}
+
+/* Everything in a folder; sets its account right by the way. */
+static void list_folder(struct cache *c, unsigned folder, on_item *look, void *context)
+{
+	bool was_quiet = atomic_load(&c->room.writing[folder]) == 0;
+	long long before = atomic_load(&c->room.folders[folder]), found = 0, gone = 0;
+	DIR *d = open_folder(c, folder);
+	struct dirent *e;
+
+	/* Folders of suspects need not be there. */
+	if (!d && folder < CACHE_ROOM_SUSPECT)
+		return;
 	while (d && (e = readdir(d)) && !atomic_load(&c->stop)) {
 		struct item item;
 		if (e->d_name[0] == '.' || !look_at(dirfd(d), e->d_name, folder, &item))
 			continue;
-		if (!look || !look(c, dirfd(d), e->d_name, &item, context))
+		if (look && look(c, dirfd(d), e->d_name, &item, context))
+			gone += (long long)item.bytes;
+		else
 			found += (long long)item.bytes;
 	}
 	if (d)
 		closedir(d);
-	if (atomic_load(&c->stop) || (!d && folder < CACHE_ROOM_SUSPECT))
-		return;
-	atomic_fetch_add(&c->room.folders[folder], found - before);
-	atomic_fetch_add(&c->room.usage, found - before);
+	set_account(c, folder, before, was_quiet && !atomic_load(&c->stop), found, gone);
 }
 
 void cache_recount(struct cache *c, unsigned folder)

@@ -186,8 +186,7 @@ static errint_t write_file(struct cache *c, unsigned folder, const char *name, c
 		r = write_once(c, name, data, size, false, ret_fd);
 		if (cache_is_full(r) && cache_make_room(c, size) == 0)
 			r = write_once(c, name, data, size, false, ret_fd);
-		if (r < 0)
-			cache_release(c, folder, size);
+		cache_settle(c, folder, size, r == 0);
 	}
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);

@@ -169,8 +169,7 @@ errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent
 		r = io_pwrite_full(p->fd, data, size, offset);
 		if (cache_is_full(r) && cache_make_room(c, size) == 0)
 			r = io_pwrite_full(p->fd, data, size, offset);
-		if (r < 0)
-			cache_release(c, folder, size);
+		cache_settle(c, folder, size, r == 0);
 	}
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);

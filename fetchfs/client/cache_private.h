@@ -37,6 +37,7 @@ struct cache_room {
 	uint64_t quota, free;		/* the limits; free: of the file system, 0: does not matter */
 	atomic_llong usage;		/* the sum of the folders */
 	atomic_llong folders[CACHE_ROOM_FOLDERS];	/* as last listed, and what was put in and taken out since */
+	atomic_ushort writing[CACHE_ROOM_FOLDERS];	/* counted in, but perhaps not to be seen yet */
 	atomic_uint writes;		/* since a folder was last listed */
 	atomic_uint waiting;		/* for room, behind the keeper */
 	atomic_bool wanted;		/* the keeper has been called */
@@ -108,9 +109,10 @@ errint_t cache_room_start(struct cache *c, const struct cache_config *config);
 void cache_room_stop(struct cache *c);
 /* The folder's number in the accounts. */
 unsigned cache_room_folder(const char *folder, const struct digest *key);
-/* Counts size bytes in; evicts where they are too many. -ENOSPC: all that is there is in use. */
+/* Counts size bytes in; evicts where they are too many. -ENOSPC: all that is there is in use. After 0, cache_settle says what became of it. */
 errint_t cache_reserve(struct cache *c, unsigned folder, uint64_t size);
-/* Counts them out again: they were not written, or went. */
+void cache_settle(struct cache *c, unsigned folder, uint64_t size, bool is_written);
+/* Counts out what went. */
 void cache_release(struct cache *c, unsigned folder, uint64_t size);
 /* The disk is full: makes room for size bytes and then some. -ENOSPC where nothing could be freed. */
 errint_t cache_make_room(struct cache *c, uint64_t size);

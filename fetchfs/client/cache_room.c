@@ -72,40 +72,53 @@ static void call_keeper(struct cache *c)
 }
 
 /* evict_lock held. Where all is in use, eviction is not tried again and again: only after a while, or when a file is closed (cache_unpin). */
-static uint64_t evict(struct cache *c, uint64_t bytes)
+static bool may_evict(struct cache *c)
 {
-	uint64_t freed;
+	return clock_now() >= atomic_load(&c->room.no_evict_before);
+}
 
-	if (clock_now() < atomic_load(&c->room.no_evict_before))
-		return 0;
-	atomic_store(&c->room.no_evict_before, 0);
-	freed = cache_evict_locked(c, bytes);
-	if (freed < bytes)
-		atomic_store(&c->room.no_evict_before, clock_now() + PAUSE_SECONDS * NS_PER_SECOND);
-	return freed;
+static void pause_evicting(struct cache *c)
+{
+	atomic_store(&c->room.no_evict_before, clock_now() + PAUSE_SECONDS * NS_PER_SECOND);
+}
+
+/* What is missing after eviction. Another thread may have done it while this one waited. */
+static uint64_t make_room_for(struct cache *c, uint64_t bytes)
+{
+	uint64_t short_of;
+
+	atomic_fetch_add(&c->room.waiting, 1);
+	pthread_mutex_lock(&c->evict_lock);
+	atomic_fetch_sub(&c->room.waiting, 1);
+	short_of = missing_now(c, bytes);
+	/* Listing may show that there is more than was thought. */
+	while (short_of > 0 && may_evict(c)) {
+		if (cache_evict_locked(c, short_of) == 0)
+			pause_evicting(c);
+		short_of = missing_now(c, bytes);
+	}
+	pthread_mutex_unlock(&c->evict_lock);
+	return short_of;
 }
 
 errint_t cache_reserve(struct cache *c, unsigned folder, uint64_t size)
 {
-	uint64_t bytes = align_up(size, CACHE_BLOCK), short_of = missing_now(c, bytes);
+	uint64_t bytes = align_up(size, CACHE_BLOCK);
 
-	if (short_of > 0) {
-		atomic_fetch_add(&c->room.waiting, 1);
-		pthread_mutex_lock(&c->evict_lock);
-		atomic_fetch_sub(&c->room.waiting, 1);
-		/* Another thread may have done it meanwhile. */
-		short_of = missing_now(c, bytes);
-		if (short_of > 0)
-			(void)evict(c, short_of);
-		short_of = missing_now(c, bytes);
-		pthread_mutex_unlock(&c->evict_lock);
-		if (short_of > 0)
-			return -ENOSPC;
-	}
+	if (missing_now(c, bytes) > 0 && make_room_for(c, bytes) > 0)
+		return -ENOSPC;
+	atomic_fetch_add(&c->room.writing[folder], 1);
 	account(c, folder, (int64_t)bytes);
 	if (atomic_fetch_add(&c->room.writes, 1) + 1 >= RECOUNT_WRITES || is_near_the_end(c))
 		call_keeper(c);
 	return 0;
+}
+
+void cache_settle(struct cache *c, unsigned folder, uint64_t size, bool is_written)
+{
+	if (!is_written)
+		cache_release(c, folder, size);
+	atomic_fetch_sub(&c->room.writing[folder], 1);
 }
 
 void cache_release(struct cache *c, unsigned folder, uint64_t size)
@@ -144,7 +157,7 @@ static void make_headroom(struct cache *c)
 	while (goal > 0 && !atomic_load(&c->stop)) {
 		uint64_t freed;
 		pthread_mutex_lock(&c->evict_lock);
-		freed = evict(c, MIN(goal, STEP_BYTES));
+		freed = may_evict(c) ? cache_evict_locked(c, MIN(goal, STEP_BYTES)) : 0;
 		pthread_mutex_unlock(&c->evict_lock);
 		if (freed == 0)
 			return;

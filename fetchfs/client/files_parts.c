@@ -288,10 +288,13 @@ static void verify_claim(struct files *f, struct file_parts *p, uint32_t i, cons
 			mark_present(f, p, i);
 			return;
 		}
-		if (p->part.whole)
+		if (p->part.whole) {
+			/* It cannot be mended in its place: the next open begins a new one. */
+			atomic_store(&p->lost, true);
 			cache_part_drop(f->cache, &p->part);
-		else
+		} else {
 			stats_add(f->stats, cache_bad, 1);
+		}
 	}
 	unsigned char claimed = PART_CLAIMED;
 	(void)atomic_compare_exchange_strong(&p->states[i], &claimed, PART_ABSENT);
@@ -442,6 +445,14 @@ static bool take_slot(struct files *f, struct file_read *r, uint32_t i, const st
 	       (catalog_object(&r->file->parts->tree->c, e->object, &o) == 0 && files_slot_copy(f, &o.digest, e->offset + from, size, to));
 }
 
+static bool is_in_slot(struct files *f, const struct file_parts *p, const struct catalog_extent *e)
+{
+	struct catalog_object o;
+
+	return files_slot_copy(f, &e->digest, 0, 0, NULL) ||
+	       (catalog_object(&p->tree->c, e->object, &o) == 0 && files_slot_copy(f, &o.digest, e->offset, 0, NULL));
+}
+
 /*
  * Stores a verified extent, and gives the read what it wants of it where that is only in memory. -EAGAIN: the read has begun anew, through memory, where
  * the extent is for now.
@@ -538,6 +549,8 @@ static errint_t serve(struct files *f, struct file_read *r, uint32_t i, const st
 		take_hole(r, i);
 		return 0;
 	}
+	if (!r->data && atomic_load(&p->states[i]) != PART_PRESENT && is_in_slot(f, p, e))
+		return go_to_memory(r) < 0 ? -ENOMEM : -EAGAIN;
 	if (r->data && take_slot(f, r, i, e))
 		return 0;
 	if (!always && has_fd && atomic_load(&p->states[i]) == PART_CLAIMED)

@@ -12,12 +12,10 @@ compare() { treecmp "$T/tree" "$1" >"$T/differences" || fail "$2: $(cat "$T/diff
 counter() { mount_stat "$T/mnt" "$1"; }
 mount_it() { mount_fetchfs "$T/mnt" -K "$T/key.pub" "$@" "$server_url/repo"; }
 drop_caches() { echo 1 >/proc/sys/vm/drop_caches; }
-# small_disk DIRECTORY SIZE: an ext4 of its own.
+# small_disk DIRECTORY SIZE: a file system of its own.
 small_disk() {
 	mkdir -p "$1"
-	truncate -s "$2" "$1.img"
-	mkfs.ext4 -q -O ^has_journal "$1.img"
-	mount -o loop "$1.img" "$1"
+	mount -t tmpfs -o "size=$2" tmpfs "$1"
 	unmount_with_test "$1"
 }
 fill() { cat /dev/zero >"$1/filling" 2>/dev/null || :; }
@@ -121,7 +119,8 @@ fetchfs umount "$T/mnt"
 # alter: one byte of every file in the cache, behind the mount's back.
 alter() {
 	find "$T/cache/files" -type f -name 'b2-*' ! -name '*.*' | while read -r file; do
-		printf '\377\376' | dd of="$file" bs=1 seek=100 conv=notrunc status=none
+		# In the middle, where there is content and not a pack's head.
+		printf '\377\376' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") / 2)) conv=notrunc status=none
 	done
 	drop_caches
 }
@@ -197,3 +196,47 @@ mount_it -c "$T/upper" -o lower="$T/missing:$T/lower,mount_timeout=1" 2>"$T/outp
 compare "$T/mnt" "without the server, from the cache beneath"
 fetchfs umount "$T/mnt"
 start_nginx
+
+step "two repositories in three mounts of one cache, with different quotas, evicting from each other under 64 readers"
+fetchfs init -n other -k "$T/key" "$T/www/other"
+mkdir "$T/second"
+i=0
+while [ $i -lt 30 ]; do
+	i=$((i + 1))
+	head -c 400000 /dev/urandom >"$T/second/other-$i"
+done
+head -c 6000000 /dev/urandom >"$T/second/large"
+fetchfs publish -q -k "$T/key" "$T/www/other" "$T/second"
+rm -rf "$T/cache"
+mount_fetchfs "$T/a" -K "$T/key.pub" -c "$T/cache" -q 8M "$server_url/repo"
+mount_fetchfs "$T/b" -K "$T/key.pub" -c "$T/cache" -q 12M -o opens "$server_url/repo"
+mount_fetchfs "$T/c" -K "$T/key.pub" -c "$T/cache" -q 16M "$server_url/other"
+(cd "$T/tree" && ls -d large middle many-*) >"$T/names"
+(cd "$T/second" && ls) >"$T/names.other"
+# reader NUMBER: files in an order of its own.
+reader() {
+	case $(($1 % 3)) in
+	0) original=$T/tree mounted=$T/a names=$T/names ;;
+	1) original=$T/tree mounted=$T/b names=$T/names ;;
+	2) original=$T/second mounted=$T/c names=$T/names.other ;;
+	esac
+	awk -v seed="$1" 'BEGIN { srand(seed) } { print rand(), $0 }' "$names" | sort | head -n 8 | cut -d' ' -f2 | while read -r name; do
+		cmp "$original/$name" "$mounted/$name" || echo "$mounted/$name" >>"$T/wrong"
+	done
+}
+readers=
+i=0
+while [ $i -lt 64 ]; do
+	i=$((i + 1))
+	reader $i &
+	readers="$readers $!"
+	[ $((i % 16)) -ne 0 ] || drop_caches
+done
+# shellcheck disable=SC2086 # several
+wait $readers
+[ ! -s "$T/wrong" ] || fail "read wrongly: $(cat "$T/wrong")"
+for mount in a b c; do
+	[ "$(mount_stat "$T/$mount" evicted)" -gt 0 ] || fail "$mount has evicted nothing"
+	fetchfs umount "$T/$mount"
+done
+grep -qx clean "$T/cache/session" || fail "the cache is not marked clean"
