@@ -26,7 +26,7 @@ static const struct command *const verbs[] = {
 	&keygen_command, &init_command, &publish_command, &ls_command, &cat_command, &export_command, &fsck_command, &stat_command,
 #endif
 #if HAVE_CLIENT
-	&client_mount_command, &client_umount_command,
+	&client_mount_command, &client_umount_command, &client_ctl_command, &client_top_command,
 #endif
 };
 

@@ -16,6 +16,7 @@ elapsed() { echo $(($(date +%s) - started)); }
 
 # A step's compilers end with it.
 stop_tree() {
+	# shellcheck disable=SC2013 # numbers, on one line
 	for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
 		(stop_tree "$child")
 	done
@@ -70,7 +71,8 @@ publish_tree() {
 	tree=$(tail -n 1 "$work/log/tree")
 	[ -e $work/key.sec ] || $bin/fetchfs keygen $work/key
 	[ -e $work/repository/manifest ] || $bin/fetchfs init -n debian -k $work/key $work/repository
-	$bin/fetchfs publish -k $work/key --profile images/debian-boot.profile $work/repository "$tree"
+	$bin/fetchfs publish -k $work/key --profile images/debian-boot.profile --profile python=images/debian-python.profile \
+		$work/repository "$tree"
 }
 
 write_user_data() {

@@ -28,6 +28,7 @@ static const struct key_spec specs[DEF_COUNT] = {
 	[DEF_SCRATCH] = { .name = "scratch", .fallback = "auto", .check = check_scratch, .guest = true },
 	[DEF_SCRATCH_SIZE] = { .name = "scratch_size", .check = check_size, .guest = true },
 	[DEF_CACHE_QUOTA] = { .name = "cache_quota", .check = check_quota, .guest = true },
+	[DEF_PROFILE] = { .name = "profile", .check = check_profiles, .guest = true },
 	[DEF_KERNEL] = { .name = "kernel", .fallback = "@BUILD@/@ARCH@/linux", .path = true },
 	[DEF_LOADER] = { .name = "loader", .fallback = "@BUILD@/@ARCH@/@LOADER@", .path = true },
 	[DEF_RECIPE] = { .name = "recipe", .fallback = "initrd/recipe", .path = true },

@@ -128,6 +128,13 @@ const char *check_quota(const char *value)
 	return parse_size(value, &n) < 0 ? "expected a size as 4G, or a share as 50%" : NULL;
 }
 
+const char *check_profiles(const char *value)
+{
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:");
+
+	return value[n] ? "expected names of profiles, separated by colons, or none" : NULL;
+}
+
 const char *check_compression(const char *value)
 {
 	static const char *const words[] = { "xz", "zstd", "none", NULL };

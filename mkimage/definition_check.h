@@ -18,6 +18,7 @@ const char *check_datasource(const char *value);
 const char *check_scratch(const char *value);
 const char *check_size(const char *value);
 const char *check_quota(const char *value);
+const char *check_profiles(const char *value);
 const char *check_compression(const char *value);
 const char *check_fat(const char *value);
 

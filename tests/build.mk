@@ -21,6 +21,9 @@ $(B)/tests/bin/%: $(H)/obj/tests/tools/%.o $(COMMON_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(HOST_LIBS)
 
+# What connects to the client's sockets connects as the client does.
+$(B)/tests/bin/hostile: $(call host_objects,fetchfs/client/unix_path.c)
+
 # The driver of the boot tests has parts of its own.
 $(B)/tests/bin/console: $(call host_objects,$(sort $(wildcard tests/console/*.c)))
 

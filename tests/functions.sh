@@ -73,7 +73,8 @@ wait_for() {
 	done
 }
 
-# serve_nginx DIRECTORY: a web server on 127.0.0.1 that ends with the test; sets server_url and server_port. stop_nginx and start_nginx: the same one,
+# serve_nginx DIRECTORY: a web server on 127.0.0.1 that ends with the test; sets server_url and server_port. It sends each body with at most
+# server_limit_rate bytes a second, where that is set. stop_nginx and start_nginx: the same one,
 # on the same port.
 serve_nginx() {
 	command -v nginx >/dev/null || skip "nginx is not installed"
@@ -105,7 +106,7 @@ start_nginx() {
 			fastcgi_temp_path $T/nginx/fastcgi;
 			uwsgi_temp_path $T/nginx/uwsgi;
 			scgi_temp_path $T/nginx/scgi;
-			server { listen 127.0.0.1:$server_port; root $server_root; }
+			server { listen 127.0.0.1:$server_port; root $server_root; limit_rate ${server_limit_rate:-0}; }
 		}
 	END
 	rm -f "$T/nginx/pid"

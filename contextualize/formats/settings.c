@@ -18,6 +18,7 @@ static const struct setting_name {
 	{ "tag", "tag", SETTING_TEXT },
 	{ "proxy", "proxy", SETTING_TEXT },
 	{ "cache_quota", "cache_quota", SETTING_TEXT },
+	{ "profile", "profile", SETTING_TEXT },
 	{ "resize", "resize", SETTING_BOOL },
 	{ "resize_rootfs", "resize", SETTING_BOOL },
 	{ "cvmfs_http_proxy", "proxy", SETTING_TEXT },

@@ -9,7 +9,7 @@
  *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each), .list: digest and length of each
  *	suspect/ab/...		what was in files/ when its last user ended without having marked it clean: verified before its first use
  *	catalogs/b2-...		catalogs, uncompressed; verified whenever they are opened
- *	repositories/NAME/	manifest and keyring last accepted
+ *	repositories/NAME/	manifest and keyring last accepted; pins (pins.h), and pinned/ (cache_keep.c)
  *
  * Everything appears under its name whole (temporary file and rename); nothing is synced, save at the end of the last user.
  */
@@ -37,15 +37,35 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret);
 /* The last user marks the cache clean, after a sync. */
 void cache_close(struct cache *c);
 uint64_t cache_quota(const struct cache *c);
+/* Bytes in the cache, about, without looking; and free for its owner on the disk (0 where that cannot be told). */
+uint64_t cache_usage(const struct cache *c);
+uint64_t cache_free_space(const struct cache *c);
+
+/* What is there, found by listing all of it. Pinned: kept by cache_keep. */
+struct cache_survey {
+	uint64_t files, bytes;			/* all */
+	uint64_t catalogs, catalog_bytes;	/* of them */
+	uint64_t parts, part_bytes;		/* large files that are not whole */
+	uint64_t suspects, suspect_bytes;	/* not yet verified after an unclean end */
+	uint64_t kept, kept_bytes;		/* never evicted */
+};
+void cache_take_survey(struct cache *c, struct cache_survey *ret);
+/* Frees at least so many bytes where that can be done without touching what is kept or in use. Returns how many were freed. */
+uint64_t cache_evict(struct cache *c, uint64_t bytes);
 
 /* A whole content, open for reading. -ENOENT where it is not there or was found damaged (then it is removed). */
 errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd);
+/* Here or in a lower cache. Whether it is in order, cache_find tells. */
 bool cache_has(struct cache *c, const struct digest *key);
+/* Also true for what is still to be verified after an unclean end. */
+bool cache_may_have(struct cache *c, const struct digest *key);
 /*
  * Puts a content that the caller has verified. With ret_fd it is opened too. Makes room where the quota or the disk wants it; -ENOSPC and others
  * where that does not help: the caller goes on without the cache.
  */
 errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd);
+/* The last content that was to be put was not taken. */
+bool cache_is_refusing(const struct cache *c);
 /* Contents in use are not evicted. Calls nest. */
 void cache_pin(struct cache *c, const struct digest *key);
 void cache_unpin(struct cache *c, const struct digest *key);
@@ -57,10 +77,25 @@ void cache_unpin(struct cache *c, const struct digest *key);
 errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret);
 errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret);
 void cache_unmap(const void *data, size_t size);
+bool cache_has_catalog(struct cache *c, const struct digest *d);
 
 /* The signed texts of a repository by the repository's name (which the caller has checked). max: as io_read_file. */
 errint_t cache_read_text(struct cache *c, const char *repository, const char *name, size_t max, char **ret, size_t *ret_size);
 errint_t cache_write_text(struct cache *c, const char *repository, const char *name, const void *data, size_t size);
+
+/* Held (until *ret is closed) while a repository's texts are read, changed and written by several programs. */
+errint_t cache_lock_texts(struct cache *c, const char *repository, int *ret);
+
+/*
+ * Keeping contents beyond their use: never evicted, by no user of the cache, also after a restart. *ret: the folder that lists what the mounts of a snapshot
+ * (root: its root catalog) keep, to be closed. For the first who opens it it is empty: what is in it no more is let go by cache_keep_only.
+ */
+errint_t cache_keep_open(struct cache *c, const char *repository, const struct digest *root, int *ret);
+/* -ENOENT: it is not in the cache; -EPERM, -EMLINK and others: the file system has no hard links, or no more. */
+errint_t cache_keep(struct cache *c, int folder, const struct digest *key, bool is_catalog);
+void cache_keep_not(int folder, const struct digest *key, bool is_catalog);
+/* Of this repository no other snapshot's contents (root NULL: none at all) are kept any more, save of those that are mounted. */
+void cache_keep_only(struct cache *c, const char *repository, const struct digest *root);
 
 /* A large file in parts: extents are numbered by the caller. */
 struct cache_part {
@@ -76,6 +111,8 @@ struct cache_part {
  */
 errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t size, uint32_t extents, struct cache_part *ret,
 			 uint8_t *ret_claimed);
+/* As ret_claimed above, of a file that is perhaps begun; changes nothing. */
+void cache_part_peek(struct cache *c, const struct digest *key, uint32_t extents, uint8_t *ret_claimed);
 /* Stores one verified extent. Errors as cache_put. */
 errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset);
 /*

@@ -342,3 +342,35 @@ uint64_t cache_evict_locked(struct cache *c, uint64_t bytes)
 	}
 	return freed < bytes ? freed + remove_catalogs(c, bytes - freed, INT64_MAX) : freed;
 }
+
+static bool add_to_survey(struct cache *c, int dir, const char *name, const struct item *item, void *context)
+{
+	struct cache_survey *v = context;
+	bool is_catalog = item->folder == CACHE_ROOM_CATALOGS, is_suspect = item->folder >= CACHE_ROOM_SUSPECT && !is_catalog;
+	bool is_part = item->kind == KIND_PART;
+
+	(void)c;
+	(void)dir;
+	(void)name;
+	v->files++;
+	v->bytes += item->bytes;
+	v->catalogs += is_catalog;
+	v->catalog_bytes += is_catalog ? item->bytes : 0;
+	v->suspects += is_suspect;
+	v->suspect_bytes += is_suspect ? item->bytes : 0;
+	v->parts += is_part;
+	v->part_bytes += is_part ? item->bytes : 0;
+	v->kept += item->is_kept;
+	v->kept_bytes += item->is_kept ? item->bytes : 0;
+	return false;
+}
+
+void cache_take_survey(struct cache *c, struct cache_survey *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned i = 0; i < CACHE_ROOM_FOLDERS; i++) {
+		pthread_mutex_lock(&c->evict_lock);
+		list_folder(c, i, add_to_survey, ret);
+		pthread_mutex_unlock(&c->evict_lock);
+	}
+}

@@ -134,7 +134,17 @@ bool cache_has(struct cache *c, const struct digest *key)
 	char name[CACHE_NAME_SIZE];
 
 	cache_name(CACHE_FILES, key, "", name);
-	return faccessat(c->fd, name, F_OK, 0) == 0;
+	return faccessat(c->fd, name, F_OK, 0) == 0 || cache_lower_has(c, key);
+}
+
+bool cache_may_have(struct cache *c, const struct digest *key)
+{
+	char name[CACHE_NAME_SIZE];
+
+	if (cache_has(c, key))
+		return true;
+	cache_name(CACHE_SUSPECT, key, "", name);
+	return c->has_suspects && faccessat(c->fd, name, F_OK, 0) == 0;
 }
 
 void cache_temporary(struct cache *c, const char *name, char *ret, size_t size)
@@ -188,6 +198,7 @@ static errint_t write_file(struct cache *c, unsigned folder, const char *name, c
 			r = write_once(c, name, data, size, false, ret_fd);
 		cache_settle(c, folder, size, r == 0);
 	}
+	atomic_store_explicit(&c->refusing, r < 0, memory_order_relaxed);
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);
 		return r;
@@ -195,6 +206,11 @@ static errint_t write_file(struct cache *c, unsigned folder, const char *name, c
 	stats_add(c->stats, cache_writes, 1);
 	stats_add(c->stats, cache_written_bytes, size);
 	return 0;
+}
+
+bool cache_is_refusing(const struct cache *c)
+{
+	return atomic_load_explicit(&c->refusing, memory_order_relaxed);
 }
 
 errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd)
@@ -356,6 +372,14 @@ errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *
 	memcpy(copy, data, size);
 	*ret = copy;
 	return 0;
+}
+
+bool cache_has_catalog(struct cache *c, const struct digest *d)
+{
+	char name[CACHE_NAME_SIZE];
+
+	catalog_name(d, name);
+	return faccessat(c->fd, name, F_OK, 0) == 0;
 }
 
 void cache_unmap(const void *data, size_t size)

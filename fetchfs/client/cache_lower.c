@@ -122,6 +122,17 @@ errint_t cache_lower_find(struct cache *c, const struct digest *key, uint64_t si
 	return 0;
 }
 
+bool cache_lower_has(struct cache *c, const struct digest *key)
+{
+	char name[CACHE_NAME_SIZE];
+
+	cache_name(CACHE_FILES, key, "", name);
+	for (unsigned i = 0; i < c->lower_count; i++)
+		if (faccessat(c->lower[i], name, F_OK, 0) == 0)
+			return !is_known(c->lower_bad, key);
+	return false;
+}
+
 errint_t cache_lower_find_name(struct cache *c, const char *name, uint64_t size, int *ret_fd)
 {
 	int fd = open_in_any(c, name, size);

@@ -159,6 +159,18 @@ errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t siz
 	return 0;
 }
 
+void cache_part_peek(struct cache *c, const struct digest *key, uint32_t extents, uint8_t *ret_claimed)
+{
+	char map[CACHE_NAME_SIZE];
+	_cleanup_close_ int fd = -1;
+
+	memset(ret_claimed, 0, extents);
+	cache_name(CACHE_FILES, key, CACHE_MAP, map);
+	fd = openat(c->fd, map, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)io_pread_full(fd, ret_claimed, extents, 0);
+}
+
 errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset)
 {
 	static const uint8_t present = 1;

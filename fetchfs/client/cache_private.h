@@ -65,6 +65,7 @@ struct cache {
 	unsigned lower_count;
 	atomic_ullong *lower_verified, *lower_bad;
 	uint32_t session;		/* of temporary names: another one whenever a cache is opened */
+	atomic_bool refusing;		/* the last write failed */
 	atomic_uint serial;
 	atomic_bool stop;		/* background work need not go on */
 	pthread_mutex_t evict_lock;
@@ -102,6 +103,8 @@ errint_t cache_lower_find(struct cache *c, const struct digest *key, uint64_t si
 bool cache_lower_is_verified(struct cache *c, const struct digest *key);
 void cache_lower_verified(struct cache *c, const struct digest *key);
 void cache_lower_bad(struct cache *c, const struct digest *key);
+/* As far as that can be told without a look at the bytes. */
+bool cache_lower_has(struct cache *c, const struct digest *key);
 /* A file by its name in the cache. */
 errint_t cache_lower_find_name(struct cache *c, const char *name, uint64_t size, int *ret_fd);
 

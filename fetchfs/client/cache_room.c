@@ -246,3 +246,25 @@ uint64_t cache_quota(const struct cache *c)
 {
 	return c->room.quota;
 }
+
+uint64_t cache_usage(const struct cache *c)
+{
+	return (uint64_t)MAX(atomic_load(&c->room.usage), 0);
+}
+
+uint64_t cache_free_space(const struct cache *c)
+{
+	struct statvfs s;
+
+	return fstatvfs(c->fd, &s) < 0 ? 0 : (uint64_t)s.f_bavail * s.f_frsize;
+}
+
+uint64_t cache_evict(struct cache *c, uint64_t bytes)
+{
+	uint64_t freed;
+
+	pthread_mutex_lock(&c->evict_lock);
+	freed = cache_evict_locked(c, bytes);
+	pthread_mutex_unlock(&c->evict_lock);
+	return freed;
+}

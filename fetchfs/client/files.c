@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 
 #define READY_SIZE (128 * KIB)	/* what one read brings is not kept ready */
-#define MAX_PACK_RUN 5		/* packs that are fetched ahead: one less */
-#define NEAR_PACKS 2		/* a step so small is still reading in order */
 
 errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret)
 {
@@ -38,6 +36,7 @@ static void free_file(struct file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	files_parts_free(file->parts);
+	snapshot_release(file->tree);
 	pthread_mutex_destroy(&file->lock);
 	free(file);
 }
@@ -89,38 +88,6 @@ const void *files_extent_data(const struct catalog_extent *e, const struct catal
 static bool is_single(const struct place *p, struct catalog_extent *ret)
 {
 	return p->inode.count == 1 && catalog_extent(&p->tree->c, &p->inode, 0, ret) == 0 && ret->object != CATALOG_NONE;
-}
-
-/*
- * Where packs are read one after the other (as by find | cat, or a backup), the next ones are fetched before they are asked for. last_object holds
- * the index + 1; a miss begins it, and it goes on as long as the reader is near. What lies before the horizon was asked for already.
- */
-static void note_use(struct files *f, struct tree *t, uint32_t object, bool miss)
-{
-	unsigned last = atomic_load_explicit(&t->last_object, memory_order_relaxed);
-	unsigned run = atomic_load_explicit(&t->object_run, memory_order_relaxed);
-
-	if (last == object + 1 || (!miss && run == 0))
-		return;
-	atomic_store_explicit(&t->last_object, object + 1, memory_order_relaxed);
-	if (last == 0 || object + 1 < last || object + 1 - last > NEAR_PACKS)
-		run = 0;
-	if (run == 0)
-		atomic_store_explicit(&t->object_horizon, object + 1, memory_order_relaxed);
-	/* A jump to what is cached ends it. */
-	if ((run > 0 || miss) && run < MAX_PACK_RUN)
-		run++;
-	atomic_store_explicit(&t->object_run, run, memory_order_relaxed);
-	for (unsigned i = 1; i < run; i++) {
-		struct catalog_object o;
-		if (object + i < atomic_load_explicit(&t->object_horizon, memory_order_relaxed))
-			continue;
-		atomic_store_explicit(&t->object_horizon, object + i + 1, memory_order_relaxed);
-		if (catalog_object(&t->c, object + i, &o) < 0 || o.kind != CATALOG_OBJECT_PACK)
-			continue;
-		store_prefetch(f->store, &(struct store_object){ .digest = o.digest, .stored_size = o.stored_size, .size = o.size,
-								  .is_pack = true });
-	}
 }
 
 static bool is_in_order(const struct file *file, const struct catalog_extent *e)
@@ -175,6 +142,7 @@ static errint_t new_file(struct files *f, const struct place *p, const struct ca
 	file->ino = p->ino;
 	file->size = p->inode.size;
 	file->tree = p->tree;
+	snapshot_hold(file->tree);
 	file->inode = p->inode;
 	file->refs = 1;
 	file->fd = -1;
@@ -241,7 +209,7 @@ static bool keep_ready(struct files *f, struct files_shard *shard, struct file *
 	return true;
 }
 
-/* The open file of this inode, or a new one. object: what holds it, verified, where it was just fetched; without it -ENOENT where it is not cached. */
+/* The open file of this inode, or a new one. object: where it was just fetched; without it -ENOENT where it is not cached. */
 static errint_t get_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *object, struct file **ret)
 {
 	struct files_shard *shard = shard_of(f, p->ino);
@@ -274,33 +242,56 @@ static void object_ready(struct store_waiter *w, errint_t r, const void *object,
 	struct file *file = NULL;
 
 	if (r == 0) {
-		bool fits = is_single(&o->place, &e) && catalog_object(&o->place.tree->c, e.object, &co) == 0 &&
-			    files_extent_data(&e, &co, object, size);
-		r = fits ? get_file(o->files, &o->place, &e, object, &file) : -EIO;
+		const void *data = NULL;
+		if (is_single(&o->place, &e) && catalog_object(&o->place.tree->c, e.object, &co) == 0)
+			data = files_extent_data(&e, &co, object, size);
+		/* Packs come into the cache by the store; a chunk is put there when it is opened. */
+		if (data && o->arrived && co.kind == CATALOG_OBJECT_PACK && e.length == o->place.inode.size) {
+			struct tree *t = o->place.tree;
+			/* For what else is read of it, where the cache will not take it. */
+			if (cache_is_refusing(o->files->cache))
+				files_slot_put(o->files, &co.digest, object, size);
+			o->arrived(o, data);
+			snapshot_release(t);
+			return;
+		}
+		r = data ? get_file(o->files, &o->place, &e, object, &file) : -EIO;
 	}
+	snapshot_release(o->place.tree);
 	o->opened(o, r, file);
 }
 
+static bool is_cached(const struct store_waiter *w, const struct store_object *o)
+{
+	return cache_has(((const struct file_open *)(const void *)w)->files->cache, &o->digest);
+}
+
 /* The object that holds it is fetched; -EALREADY: it has come meanwhile. */
-static errint_t wait_for_object(struct files *f, const struct place *place, const struct catalog_extent *e, struct file_open *o)
+static errint_t wait_for_object(struct files *f, const struct place *place, const struct catalog_extent *e, bool fetch_anyway, struct file_open *o)
 {
 	struct tree *t = place->tree;
 	struct catalog_object co;
 	struct store_object wanted;
 	uint32_t object = e->object;
+	bool missed;
 	errint_t r = files_extent_object(t, e, &co, &wanted);
 
 	if (r < 0)
 		return r;
 	o->waiter.ready = object_ready;
+	o->waiter.is_there = fetch_anyway ? NULL : is_cached;
 	o->files = f;
 	o->place = *place;
+	missed = !store_is_under_way(f->store, &wanted.digest);
+	snapshot_hold(t);
 	/* When it returns 0, *o may be gone. */
 	r = store_fetch(f->store, &wanted, &o->waiter);
+	if (r < 0)
+		snapshot_release(t);
 	if (r == 0) {
 		stats_add(f->stats, cache_misses, 1);
 		if (wanted.is_pack)
-			note_use(f, t, object, true);
+			files_note_use(f, t, object, missed);
 	}
 	return r == 0 ? -EINPROGRESS : r;
 }
@@ -308,7 +299,7 @@ static errint_t wait_for_object(struct files *f, const struct place *place, cons
 errint_t files_open(struct files *f, const struct place *place, struct file_open *o, struct file **ret)
 {
 	struct catalog_extent e;
-	bool single = is_single(place, &e);
+	bool single = is_single(place, &e), fetch_anyway = false;
 	errint_t r;
 
 	stats_add(f->stats, opens, 1);
@@ -317,13 +308,31 @@ errint_t files_open(struct files *f, const struct place *place, struct file_open
 		if (r == 0) {
 			stats_add(f->stats, cache_hits, 1);
 			if (single)
-				note_use(f, place->tree, e.object, false);
+				files_note_use(f, place->tree, e.object, false);
 		} else if (r == -ENOENT && single) {
-			r = wait_for_object(f, place, &e, o);
+			r = wait_for_object(f, place, &e, fetch_anyway, o);
 		}
-		o->waiter.fetch_anyway = true;
+		/* Said to be there once and not usable: whatever is wrong with the cache, this is right. */
+		fetch_anyway = true;
 	} while (r == -EALREADY);
 	return r;
+}
+
+errint_t files_open_ahead(struct files *f, const struct place *place, struct file **ret)
+{
+	return get_file(f, place, NULL, NULL, ret);
+}
+
+bool files_has_extent(const struct file *file, uint32_t extent)
+{
+	/* Without a file there is nowhere to put it. */
+	return !file->parts || !files_parts_is_sound(file) || file->parts->part.whole || atomic_load(&file->parts->states[extent]) != PART_ABSENT;
+}
+
+void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size)
+{
+	if (file->parts)
+		files_parts_take(f, file, extent, object, size);
 }
 
 void files_hold(struct files *f, struct file *file)
@@ -390,4 +399,50 @@ errint_t files_read(struct files *f, struct file_read *r)
 	if (files_is_whole(f, r->file))
 		return 0;
 	return r->file->parts ? files_parts_read(f, r) : -EIO;
+}
+
+errint_t files_key(const struct place *place, struct digest *ret)
+{
+	struct catalog_extent e;
+
+	if (!S_ISREG(place->inode.mode) || place->inode.count == 0)
+		return -ENODATA;
+	if (!is_single(place, &e))
+		return place->inode.count == 1 ? -ENODATA : files_parts_key(place, ret);
+	*ret = e.digest;
+	return 0;
+}
+
+errint_t files_cache_key(const struct place *place, struct digest *ret)
+{
+	struct catalog_extent e;
+	struct catalog_object o;
+
+	if (!S_ISREG(place->inode.mode) || !is_single(place, &e))
+		return files_key(place, ret);
+	if (catalog_object(&place->tree->c, e.object, &o) < 0)
+		return -EIO;
+	*ret = o.digest;
+	return 0;
+}
+
+uint64_t files_cached(struct files *f, const struct place *place)
+{
+	_cleanup_free_ uint8_t *claimed = NULL;
+	uint64_t bytes = 0;
+	struct digest key;
+
+	if (files_cache_key(place, &key) < 0 || cache_has(f->cache, &key))
+		return place->inode.size;
+	claimed = calloc(1, place->inode.count);
+	if (!claimed)
+		return 0;
+	if (place->inode.count > 1)
+		cache_part_peek(f->cache, &key, place->inode.count, claimed);
+	for (uint32_t i = 0; i < place->inode.count; i++) {
+		struct catalog_extent e;
+		if (catalog_extent(&place->tree->c, &place->inode, i, &e) == 0 && (claimed[i] || e.object == CATALOG_NONE))
+			bytes += e.length;
+	}
+	return bytes;
 }

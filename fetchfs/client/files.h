@@ -48,13 +48,34 @@ struct file_open {
 	struct store_waiter waiter;
 	/* Once, in a thread of the store. On 0 *file belongs to the receiver until files_release. Errors as store_waiter's, and -EIO. */
 	void (*opened)(struct file_open *o, errint_t r, struct file *file);
+	/* Instead of it, or NULL: the whole content is enough, good until this returns. */
+	void (*arrived)(struct file_open *o, const void *data);
 	struct files *files;
 	struct place place;
 };
 
+/*
+ * The name of a file's content: the digest of its one piece, or that of the list of its pieces. -ENODATA for what has none: an empty file, a hole, what is
+ * no regular file.
+ */
+errint_t files_key(const struct place *place, struct digest *ret);
+/* What the cache holds it as: of a file of one piece the object (pack or chunk) that it is in. -ENODATA as above. */
+errint_t files_cache_key(const struct place *place, struct digest *ret);
+/* How many bytes of a file are in the cache, verified or not, without fetching anything; holes count. */
+uint64_t files_cached(struct files *f, const struct place *place);
+
 /* A regular file that is not empty. 0, or -EINPROGRESS: opened will be called. */
 errint_t files_open(struct files *f, const struct place *place, struct file_open *o, struct file **ret);
+/* One more user of an open file, and one less. */
+void files_hold(struct files *f, struct file *file);
 void files_release(struct files *f, struct file *file);
+
+/* A large file (of several extents) that is to be filled before it is opened. */
+errint_t files_open_ahead(struct files *f, const struct place *place, struct file **ret);
+/* Whether it has an extent already, as far as that can be told without a look at the bytes; also where the cache takes none of it. */
+bool files_has_extent(const struct file *file, uint32_t extent);
+/* Stores an extent of a large file that has been fetched; object: the bytes of what holds it. */
+void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);
 
 /* Who waits for bytes. offset and size: within the file. */
 struct file_read {
@@ -67,6 +88,7 @@ struct file_read {
 
 	struct files *files;
 	uint32_t extent;	/* waited for */
+	bool fetch_anyway;	/* it was said to be there and is not usable */
 };
 
 /* All of it is in file->fd, and can be handed out from there. Where it has been cut short behind our back, that is noticed here. */

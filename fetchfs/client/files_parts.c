@@ -7,7 +7,31 @@
 #include "common/io.h"
 
 #define MAX_AHEAD 8		/* extents: 16 MB */
+#define WHOLE_AT_ONCE 4		/* a file of so many extents is mostly a program, read to and fro: all of it is fetched at its first read */
 #define ZERO_BLOCK 65536
+
+static void describe_extent(struct digest_state *state, const struct catalog_extent *e)
+{
+	uint8_t record[CACHE_LIST_RECORD];
+
+	cache_list_record(&e->digest, e->length, record);
+	digest_add(state, record, sizeof(record));
+}
+
+errint_t files_parts_key(const struct place *p, struct digest *ret)
+{
+	struct digest_state state;
+
+	digest_begin(&state);
+	for (uint32_t i = 0; i < p->inode.count; i++) {
+		struct catalog_extent e;
+		if (catalog_extent(&p->tree->c, &p->inode, i, &e) < 0)
+			return -EIO;
+		describe_extent(&state, &e);
+	}
+	digest_end(&state, ret);
+	return 0;
+}
 
 /* The digest over each extent's digest and length: equal lists are equal files. A file of one piece has its key already. */
 static errint_t describe(struct file_parts *parts, const struct file *file, struct digest *ret_key)
@@ -18,11 +42,9 @@ static errint_t describe(struct file_parts *parts, const struct file *file, stru
 	digest_begin(&state);
 	for (uint32_t i = 0; i < parts->count; i++) {
 		struct catalog_extent e;
-		uint8_t record[CACHE_LIST_RECORD];
 		if (catalog_extent(&parts->tree->c, &parts->inode, i, &e) < 0)
 			return -EIO;
-		cache_list_record(&e.digest, e.length, record);
-		digest_add(&state, record, sizeof(record));
+		describe_extent(&state, &e);
 		parts->starts[i] = at;
 		if (e.length > file->size - at)
 			return -EIO;
@@ -48,6 +70,7 @@ static errint_t new_parts(const struct file *file, struct file_parts **ret, stru
 	if (!parts)
 		return -ENOMEM;
 	parts->tree = file->tree;
+	snapshot_hold(parts->tree);
 	parts->inode = file->inode;
 	parts->count = file->inode.count;
 	parts->part.fd = parts->part.map_fd = -1;
@@ -241,6 +264,7 @@ void files_parts_free(struct file_parts *p)
 {
 	if (!p)
 		return;
+	snapshot_release(p->tree);
 	if (p->part.map_fd >= 0)
 		close(p->part.map_fd);
 	free(p->starts);
@@ -252,6 +276,11 @@ void files_parts_free(struct file_parts *p)
 static int part_fd(const struct file_parts *p)
 {
 	return atomic_load(&p->lost) ? -1 : p->part.fd;
+}
+
+static bool is_there(const struct file_parts *p, uint32_t i)
+{
+	return part_fd(p) >= 0 && atomic_load(&p->states[i]) == PART_PRESENT;
 }
 
 static uint32_t extent_at(const struct file_parts *p, uint64_t offset)
@@ -317,21 +346,35 @@ static const void *extent_in_object(const struct file_parts *p, uint32_t i, cons
 	return files_extent_data(ret, &o, object, size);
 }
 
+void files_parts_take(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size)
+{
+	struct file_parts *p = file->parts;
+	struct catalog_extent e;
+	const void *data = extent_in_object(p, extent, object, size, &e);
+
+	if (!data || part_fd(p) < 0 || p->part.whole || atomic_load(&p->states[extent]) == PART_PRESENT)
+		return;
+	if (cache_part_write(f->cache, &p->part, extent, data, (size_t)e.length, p->starts[extent]) == 0)
+		mark_present(f, p, extent);
+	else
+		atomic_store(&p->full, true);
+}
+
 static void ahead_ready(struct store_waiter *w, errint_t r, const void *object, size_t size)
 {
 	struct ahead *a = (struct ahead *)(void *)w;
-	struct file_parts *p = a->file->parts;
-	struct catalog_extent e;
-	const void *data = r == 0 ? extent_in_object(p, a->extent, object, size, &e) : NULL;
 
-	if (data && part_fd(p) >= 0 && atomic_load(&p->states[a->extent]) != PART_PRESENT) {
-		if (!p->part.whole && cache_part_write(a->files->cache, &p->part, a->extent, data, (size_t)e.length, p->starts[a->extent]) == 0)
-			mark_present(a->files, p, a->extent);
-		else
-			atomic_store(&p->full, true);
-	}
+	if (r == 0)
+		files_parts_take(a->files, a->file, a->extent, object, size);
 	files_release(a->files, a->file);
 	free(a);
+}
+
+static bool ahead_is_there(const struct store_waiter *w, const struct store_object *o)
+{
+	const struct ahead *a = (const struct ahead *)(const void *)w;
+
+	return is_there(a->file->parts, a->extent) || (o->is_pack && cache_has(a->files->cache, &o->digest));
 }
 
 static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
@@ -347,7 +390,7 @@ static void prefetch_extent(struct files *f, struct file *file, uint32_t i)
 	if (files_extent_object(p->tree, &e, &o, &wanted) < 0 || (wanted.is_pack && cache_has(f->cache, &wanted.digest)) || !(a = calloc(1, sizeof(*a))))
 		return;
 	files_hold(f, file);
-	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .background = true }, .files = f, .file = file, .extent = i };
+	*a = (struct ahead){ .waiter = { .ready = ahead_ready, .is_there = ahead_is_there, .background = true }, .files = f, .file = file, .extent = i };
 	if (store_fetch(f->store, &wanted, &a->waiter) == -EALREADY)
 		ahead_ready(&a->waiter, -EALREADY, NULL, 0);
 }
@@ -361,6 +404,10 @@ static void read_ahead(struct files *f, struct file *file, uint32_t i)
 
 	if (last == i + 1 || part_fd(p) < 0 || p->part.whole || atomic_load(&p->full))
 		return;
+	if (last == 0 && p->count <= WHOLE_AT_ONCE)
+		for (uint32_t n = 0; n < p->count; n++)
+			if (n != i)
+				prefetch_extent(f, file, n);
 	run = last == i ? MIN(run ? 2 * run : 1, MAX_AHEAD) : 0;
 	atomic_store(&p->run, run);
 	for (uint32_t n = 1; n <= run && i + n < p->count; n++)
@@ -393,11 +440,6 @@ static errint_t go_to_memory(struct file_read *r)
 	r->data = malloc(r->size);
 	r->extent = extent_at(r->file->parts, r->offset);
 	return r->data ? 0 : -ENOMEM;
-}
-
-static bool is_there(const struct file_parts *p, uint32_t i)
-{
-	return part_fd(p) >= 0 && atomic_load(&p->states[i]) == PART_PRESENT;
 }
 
 /* -ENOENT: the file has lost it. */
@@ -508,6 +550,13 @@ static errint_t take_cached(struct files *f, struct file_read *r, uint32_t i, co
 
 static void extent_ready(struct store_waiter *w, errint_t result, const void *object, size_t size);
 
+static bool extent_is_there(const struct store_waiter *w, const struct store_object *o)
+{
+	const struct file_read *r = (const struct file_read *)(const void *)w;
+
+	return is_there(r->file->parts, r->extent) || (o->is_pack && cache_has(r->files->cache, &o->digest));
+}
+
 static errint_t fetch(struct files *f, struct file_read *r, const struct catalog_extent *e)
 {
 	struct catalog_object o;
@@ -517,12 +566,13 @@ static errint_t fetch(struct files *f, struct file_read *r, const struct catalog
 	if (error < 0)
 		return error;
 	r->waiter.ready = extent_ready;
+	r->waiter.is_there = r->fetch_anyway ? NULL : extent_is_there;
 	r->files = f;
 	/* From here on it belongs to whoever serves it. */
 	if (store_fetch(f->store, &wanted, &r->waiter) == 0)
 		return -EINPROGRESS;
-	/* The pack has come meanwhile; should it be of no use, it is fetched all the same. */
-	r->waiter.fetch_anyway = true;
+	/* It has come meanwhile; should it be of no use, it is fetched all the same. */
+	r->fetch_anyway = true;
 	return -EAGAIN;
 }
 
@@ -549,7 +599,7 @@ static errint_t serve(struct files *f, struct file_read *r, uint32_t i, const st
 		take_hole(r, i);
 		return 0;
 	}
-	if (!r->data && atomic_load(&p->states[i]) != PART_PRESENT && is_in_slot(f, p, e))
+	if (!r->data && atomic_load(&p->states[i]) != PART_PRESENT && (p->part.whole || atomic_load(&p->full)) && is_in_slot(f, p, e))
 		return go_to_memory(r) < 0 ? -ENOMEM : -EAGAIN;
 	if (r->data && take_slot(f, r, i, e))
 		return 0;
@@ -582,7 +632,7 @@ static errint_t advance(struct files *f, struct file_read *r)
 			return error;
 		if (error == 0) {
 			r->extent++;
-			r->waiter.fetch_anyway = false;
+			r->fetch_anyway = false;
 		}
 	}
 	return 0;

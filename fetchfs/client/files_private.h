@@ -49,8 +49,11 @@ struct files {
 	uint64_t slot_clock;
 };
 
-/* One more user of an open file. */
-void files_hold(struct files *f, struct file *file);
+/*
+ * A pack is used: fetches what is likely to be used next. missed: nobody had asked for it before. What came by a profile, or with an earlier mount, says nothing about
+ * what lies around it.
+ */
+void files_note_use(struct files *f, struct tree *t, uint32_t object, bool missed);
 
 /* Makes file->parts, or sets file->fd where the whole is in the cache. The key is computed here, and pinned. -ENOMEM, -EIO. */
 errint_t files_parts_open(struct files *f, struct file *file);
@@ -58,12 +61,15 @@ errint_t files_parts_open(struct files *f, struct file *file);
 errint_t files_parts_wrap(struct file *file);
 /* What is in the file's descriptor is not used any more. file->lock not held. */
 errint_t files_parts_lose(struct files *f, struct file *file);
+/* The key of a file of several extents alone. */
+errint_t files_parts_key(const struct place *p, struct digest *ret);
 void files_parts_free(struct file_parts *p);
 /* It has a descriptor that is used. */
 bool files_parts_is_sound(const struct file *file);
 /* False: the file in the descriptor was cut short, and is not used any more. */
 bool files_parts_check(struct files *f, struct file *file);
 errint_t files_parts_read(struct files *f, struct file_read *r);
+void files_parts_take(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size);
 
 /* Takes a copy. Nothing happens where memory is out. */
 void files_slot_put(struct files *f, const struct digest *digest, const void *data, size_t size);

@@ -2,8 +2,11 @@
 /* The FUSE session: what is agreed with the kernel, the loop, the end. See fs.h. */
 #include "fetchfs/client/fs_private.h"
 #include "common/io.h"
+#include "fetchfs/client/thread.h"
 
 #define MAX_THREADS 8
+#define WAKE_SIGNAL SIGUSR1
+#define WAKE_NS 50000000
 
 int fs_errno(errint_t r)
 {
@@ -66,6 +69,7 @@ static void init(void *context, struct fuse_conn_info *conn)
 		conn->max_backing_stack_depth = FUSE_BACKING_STACKED_UNDER;
 	}
 #endif
+	f->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	f->no_open = !f->can_pass && !f->opens && conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	if (f->no_open)
 		files_keep_ready(f->files);
@@ -73,7 +77,6 @@ static void init(void *context, struct fuse_conn_info *conn)
 		f->mounted(f->context);
 }
 
-/* opendir is not here: the kernel then caches listings and does not ask again. */
 static const struct fuse_lowlevel_ops operations = {
 	.init = init,
 	.lookup = fs_lookup,
@@ -83,6 +86,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.readlink = fs_readlink,
 	.readdir = fs_readdir,
 	.readdirplus = fs_readdirplus,
+	.opendir = fs_open_directory,
 	.statfs = fs_statfs,
 	.getxattr = fs_getxattr,
 	.listxattr = fs_listxattr,
@@ -105,11 +109,14 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	f->cache = config->cache;
 	f->transport = config->transport;
 	f->stats = config->stats;
+	f->record = config->record;
 	f->passthrough = config->passthrough;
 	f->opens = config->opens;
 	f->splice = config->splice;
+	f->socket = config->socket;
 	f->mounted = config->mounted;
 	f->context = config->context;
+	pthread_mutex_init(&f->tell_lock, NULL);
 	if (fuse_opt_add_arg(&args, "fetchfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 || fuse_opt_add_arg(&args, config->options) < 0)
 		r = -ENOMEM;
 	if (r == 0) {
@@ -122,6 +129,7 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	if (r < 0) {
 		if (f->session)
 			fuse_session_destroy(f->session);
+		pthread_mutex_destroy(&f->tell_lock);
 		free(f);
 		return r;
 	}
@@ -130,9 +138,69 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	return 0;
 }
 
+/*
+ * Signals that ask for the end are taken by a thread of their own and not by libfuse: requests have to be answered until the kernel has been told the last
+ * thing, or that would wait for ever.
+ */
+struct ender {
+	struct fs *fs;
+	sigset_t signals;
+	pthread_t loop, thread;
+	atomic_bool ended;
+};
+
+static void *wait_for_end(void *context)
+{
+	struct ender *e = context;
+	struct timespec pause = { .tv_nsec = WAKE_NS };
+	int signal;
+
+	do
+		signal = sigwaitinfo(&e->signals, NULL);
+	while (signal < 0);
+	if (atomic_load(&e->ended))
+		return NULL;
+	fs_end_telling(e->fs);
+	fuse_session_exit(e->fs->session);
+	/* The loop may be about to sleep just now: again, until it has gone. */
+	while (!atomic_load(&e->ended)) {
+		pthread_kill(e->loop, WAKE_SIGNAL);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static void wake(int signal)
+{
+	(void)signal;
+}
+
+static errint_t start_ender(struct ender *e, struct fs *f)
+{
+	struct sigaction action = { .sa_handler = wake };
+
+	e->fs = f;
+	e->loop = pthread_self();
+	sigemptyset(&e->signals);
+	sigaddset(&e->signals, SIGTERM);
+	sigaddset(&e->signals, SIGINT);
+	sigaddset(&e->signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &e->signals, NULL);
+	sigaction(WAKE_SIGNAL, &action, NULL);
+	return thread_start(&e->thread, wait_for_end, e);
+}
+
+static void stop_ender(struct ender *e)
+{
+	atomic_store(&e->ended, true);
+	pthread_kill(e->thread, SIGTERM);
+	pthread_join(e->thread, NULL);
+}
+
 errint_t fs_run(struct fs *f, bool handle_signals)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct ender ender = { .fs = NULL };
 	int result;
 
 	if (!config)
@@ -141,13 +209,14 @@ errint_t fs_run(struct fs *f, bool handle_signals)
 	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
 	fuse_loop_cfg_set_idle_threads(config, MAX_THREADS);
 	fuse_loop_cfg_set_clone_fd(config, 0);
-	if (handle_signals && fuse_set_signal_handlers(f->session) < 0) {
+	if (handle_signals && start_ender(&ender, f) < 0) {
 		fuse_loop_cfg_destroy(config);
 		return -ENOMEM;
 	}
 	result = fuse_session_loop_mt(f->session, config);
+	fs_end_telling(f);
 	if (handle_signals)
-		fuse_remove_signal_handlers(f->session);
+		stop_ender(&ender);
 	fuse_loop_cfg_destroy(config);
 	return result < 0 ? result : 0;
 }
@@ -162,5 +231,11 @@ void fs_unmount(struct fs *f)
 void fs_free(struct fs *f)
 {
 	fuse_session_destroy(f->session);
+	pthread_mutex_destroy(&f->tell_lock);
 	free(f);
+}
+
+bool fs_can_pass(const struct fs *f)
+{
+	return f->can_pass;
 }

@@ -43,7 +43,9 @@ static void choose_mode(struct fs *f, fuse_req_t req, struct file *file, struct 
 {
 	pthread_mutex_lock(&file->lock);
 #if FS_HAVE_PASSTHROUGH
-	if (file->io_mode == MODE_NONE && f->can_pass && !file->parts && file->fd >= 0 && file->base == 0) {
+	/* Of a large file a recording wants to see the reads. */
+	if (file->io_mode == MODE_NONE && f->can_pass && !file->parts && file->fd >= 0 && file->base == 0 &&
+	    !record_wants_reads(f->record, file->size)) {
 		file->backing_id = fuse_passthrough_open(req, file->fd);
 		if (file->backing_id > 0)
 			file->io_mode = MODE_PASSTHROUGH;
@@ -121,13 +123,15 @@ void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct open_request *w;
 	struct file *file;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
 	/* Once told so, the kernel does not ask again. */
 	if (f->no_open) {
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	if (r == 0 && !S_ISREG(p.inode.mode))
 		r = -EINVAL;
 	if (r < 0 || (fi->flags & O_ACCMODE) != O_RDONLY) {
@@ -140,6 +144,7 @@ void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_open(req, fi);
 		return;
 	}
+	record_open(f->record, ino, p.inode.size);
 	w = calloc(1, sizeof(*w));
 	if (!w) {
 		fuse_reply_err(req, ENOMEM);
@@ -245,17 +250,31 @@ static void opened_to_read(struct file_open *o, errint_t r, struct file *file)
 	free(w);
 }
 
+static void arrived_to_read(struct file_open *o, const void *data)
+{
+	struct open_to_read *w = (struct open_to_read *)(void *)o;
+	uint64_t size = o->place.inode.size, from = MIN((uint64_t)w->offset, size);
+	size_t n = (size_t)MIN((uint64_t)w->size, size - from);
+
+	stats_add(w->fs->stats, read_bytes, n);
+	fuse_reply_buf(w->req, (const char *)data + from, n);
+	free(w);
+}
+
 static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
 {
 	struct open_to_read *w;
 	struct file *file;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
-	if (r == 0 && !S_ISREG(p.inode.mode))
+	gate_enter(&f->snapshot->gate);
+	r = snapshot_place(f->snapshot, ino, &p);
+	if (r == 0 && (!S_ISREG(p.inode.mode) || offset < 0))
 		r = -EINVAL;
 	w = r == 0 && p.inode.size > 0 ? calloc(1, sizeof(*w)) : NULL;
 	if (!w) {
+		gate_leave(&f->snapshot->gate);
 		if (r < 0)
 			fuse_reply_err(req, fs_errno(r));
 		else if (p.inode.size == 0)
@@ -264,9 +283,11 @@ static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size
 			fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*w = (struct open_to_read){ .open.opened = opened_to_read, .open.waiter.process = fuse_req_ctx(req)->pid, .fs = f, .req = req,
+	*w = (struct open_to_read){ .open.opened = opened_to_read, .open.arrived = arrived_to_read, .open.waiter.process = fuse_req_ctx(req)->pid, .fs = f, .req = req,
 				    .size = size, .offset = offset };
+	record_read(f->record, ino, p.inode.size, offset, size);
 	r = files_open(f->files, &p, &w->open, &file);
+	gate_leave(&f->snapshot->gate);
 	if (r != -EINPROGRESS)
 		opened_to_read(&w->open, r, file);
 }
@@ -281,8 +302,10 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 		read_inode(f, req, ino, size, offset);
 	else if (!file)
 		fuse_reply_buf(req, NULL, 0);
-	else
+	else {
+		record_read(f->record, ino, file->size, offset, size);
 		read_file(f, req, file, size, offset, false);
+	}
 }
 
 /* Position of the next data or hole at or behind offset. */
@@ -314,8 +337,10 @@ void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 	struct fs *f = fuse_req_userdata(req);
 	uint64_t position = 0;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	(void)fi;
 	if (r == 0)
 		r = offset < 0 ? -ENXIO : seek(&p, (uint64_t)offset, whence, &position);

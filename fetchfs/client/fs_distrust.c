@@ -7,49 +7,57 @@
 
 #include <sys/stat.h>
 
-/* The digest that a file's content has in the cache: of its object, or of the list of its extents. */
-static errint_t key_of(const struct tree *t, const struct catalog_inode *inode, struct digest *ret)
-{
-	struct digest_state state;
-	struct catalog_extent e;
-	struct catalog_object o;
-	errint_t r = 0;
+struct found {
+	uint64_t *inodes;
+	size_t count, room;
+};
 
-	if (inode->count == 1) {
-		r = catalog_extent(&t->c, inode, 0, &e);
-		if (r == 0 && e.object != CATALOG_NONE) {
-			r = catalog_object(&t->c, e.object, &o);
-			*ret = o.digest;
-			return r;
-		}
+static void add(struct found *l, uint64_t ino)
+{
+	if (l->count == l->room) {
+		size_t room = l->room ? 2 * l->room : 64;
+		uint64_t *larger = realloc(l->inodes, room * sizeof(*larger));
+		/* The kernel may keep what it has of it; whoever reads anew is right in any case. */
+		if (!larger)
+			return;
+		l->inodes = larger;
+		l->room = room;
 	}
-	digest_begin(&state);
-	for (uint32_t i = 0; i < inode->count && r == 0; i++) {
-		uint8_t record[CACHE_LIST_RECORD];
-		r = catalog_extent(&t->c, inode, i, &e);
-		if (r == 0) {
-			cache_list_record(&e.digest, e.length, record);
-			digest_add(&state, record, sizeof(record));
-		}
-	}
-	digest_end(&state, ret);
-	return r;
+	l->inodes[l->count++] = ino;
 }
 
-static void look_through(struct fs *f, const struct tree *t, const struct digest *key)
+static void look_through(struct tree *t, const struct digest *key, struct found *l)
 {
 	for (uint32_t i = 0; i < t->c.inodes; i++) {
-		struct catalog_inode inode;
+		struct place p = { .tree = t, .index = i };
 		struct digest found;
-		if (catalog_inode(&t->c, i, &inode) == 0 && S_ISREG(inode.mode) && inode.size > 0 && key_of(t, &inode, &found) == 0 &&
-		    digest_equal(&found, key))
-			(void)fuse_lowlevel_notify_inval_inode(f->session, 1 + t->base + i, 0, 0);
+		if (catalog_inode(&t->c, i, &p.inode) == 0 && S_ISREG(p.inode.mode) && files_cache_key(&p, &found) == 0 && digest_equal(&found, key))
+			add(l, snapshot_ino(t, i));
 	}
+}
+
+static void look_through_all(struct snapshot *s, const struct digest *key, struct found *l)
+{
+	SNAPSHOT_INSIDE(s);
+
+	for (struct tree *t = atomic_load(&s->first[0]); t; t = atomic_load(&t->next[0]))
+		look_through(t, key, l);
+	for (struct tree *t = s->retired; t; t = t->next_retired)
+		look_through(t, key, l);
 }
 
 void fs_distrust(struct fs *f, const struct digest *key)
 {
+	struct found l = { .count = 0 };
+
 	files_distrust(f->files, key);
-	for (struct tree *t = atomic_load(&f->snapshot->first[0]); t; t = atomic_load(&t->next[0]))
-		look_through(f, t, key);
+	look_through_all(f->snapshot, key, &l);
+	for (size_t i = 0; i < l.count; i++) {
+		pthread_mutex_lock(&f->tell_lock);
+		/* Requests may not be answered any more: it could wait for ever. */
+		if (!f->is_ending)
+			(void)fuse_lowlevel_notify_inval_inode(f->session, l.inodes[i], 0, 0);
+		pthread_mutex_unlock(&f->tell_lock);
+	}
+	free(l.inodes);
 }

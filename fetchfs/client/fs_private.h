@@ -22,13 +22,18 @@ struct fs {
 	struct cache *cache;
 	struct transport *transport;
 	struct stats *stats;
+	struct record *record;
 	bool passthrough, opens, splice;
+	const char *socket;
 	bool can_pass;		/* agreed with the kernel */
+	bool no_opendir;	/* the kernel caches listings without asking */
 	bool no_open;		/* the kernel does not ask for opens: reads name the inode only */
 	void (*mounted)(void *context);
 	void *context;
 	struct fuse_session *session;
 	bool is_mounted;
+	pthread_mutex_t tell_lock;	/* held while the kernel is being told something */
+	bool is_ending;
 };
 
 /* Errors as programs see them, positive. */
@@ -40,6 +45,7 @@ void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count);
 void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
 void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_readlink(fuse_req_t req, fuse_ino_t ino);
+void fs_open_directory(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
 void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
 void fs_statfs(fuse_req_t req, fuse_ino_t ino);

@@ -60,13 +60,19 @@ static void answer_lookup(struct dir_request *d, const struct place *dir)
 	struct place p;
 	errint_t r = snapshot_lookup(d->fs->snapshot, dir, d->name, strlen(d->name), &p);
 
-	if (r == 0)
-		fill_entry(&p, &e);
 	/* That there is no such name is for ever too. */
-	if (r == 0 || r == -ENOENT)
+	if (r == -ENOENT) {
 		fuse_reply_entry(d->req, &e);
-	else
+		return;
+	}
+	if (r < 0) {
 		fuse_reply_err(d->req, fs_errno(r));
+		return;
+	}
+	fill_entry(&p, &e);
+	snapshot_known(d->fs->snapshot, &p, 1);
+	if (fuse_reply_entry(d->req, &e) < 0)
+		snapshot_known(d->fs->snapshot, &p, -1);
 }
 
 /* Adds one entry; its size, which may be more than there is room for. */
@@ -107,29 +113,53 @@ static errint_t entry_at(struct dir_request *d, const struct place *dir, uint64_
 	return 0;
 }
 
+/* The numbers of the entries from "from" to "to" come with a listing to the kernel. */
+static void note_known(struct dir_request *d, const struct place *dir, uint64_t from, uint64_t to, int count)
+{
+	char name[CATALOG_NAME_MAX + 1];
+	struct place p;
+
+	if (d->kind != READDIRPLUS || !d->fs->snapshot->gate.enabled)
+		return;
+	for (uint64_t at = MAX(from, DOT_ENTRIES); at < to; at++)
+		if (entry_at(d, dir, at, name, &p) == 0)
+			snapshot_known(d->fs->snapshot, &p, count);
+}
+
+static uint64_t first_position(struct dir_request *d, const struct place *dir)
+{
+	if ((uint32_t)d->offset <= DOT_ENTRIES)
+		return (uint32_t)d->offset;
+	return DOT_ENTRIES + snapshot_position(d->fs->snapshot, dir, d->offset - DOT_ENTRIES);
+}
+
 static void answer_listing(struct dir_request *d, const struct place *dir)
 {
 	_cleanup_free_ char *buf = malloc(d->size);
+	uint64_t first = first_position(d, dir), at;
 	char name[CATALOG_NAME_MAX + 1];
 	size_t used = 0;
 	errint_t r = buf ? 0 : -ENOMEM;
 
-	for (uint64_t at = d->offset; r == 0; at++) {
+	for (at = first; r == 0; at++) {
 		struct place p;
 		size_t n;
 		r = entry_at(d, dir, at, name, &p);
 		if (r < 0)
 			break;
-		n = add_entry(d, buf + used, d->size - used, name, &p, at + 1);
+		n = add_entry(d, buf + used, d->size - used, name, &p, snapshot_offset(dir, at + 1));
 		if (n > d->size - used)
 			break;
 		used += n;
 	}
 	/* An error behind good entries comes back with the next call. */
-	if (r < 0 && r != -ENOENT && used == 0)
+	if (r < 0 && r != -ENOENT && used == 0) {
 		fuse_reply_err(d->req, fs_errno(r));
-	else
-		fuse_reply_buf(d->req, buf, used);
+		return;
+	}
+	note_known(d, dir, first, at, 1);
+	if (fuse_reply_buf(d->req, buf, used) < 0)
+		note_known(d, dir, first, at, -1);
 }
 
 static void answer(struct dir_request *d, errint_t r, const struct place *dir)
@@ -146,8 +176,13 @@ static errint_t enter(struct dir_request *d, struct place *ret, struct snapshot_
 {
 	errint_t r = snapshot_place(d->fs->snapshot, d->ino, ret);
 
+	/* A listing, or a catalog of its own that is needed to go on. */
+	if (r == 0 && (d->kind != LOOKUP || ret->inode.nested != CATALOG_NONE))
+		record_directory(d->fs->record, d->ino);
 	return r < 0 ? r : snapshot_enter(d->fs->snapshot, ret, w);
 }
+
+static void serve(struct dir_request *d);
 
 static void catalog_ready(struct snapshot_waiter *w, errint_t r)
 {
@@ -156,7 +191,11 @@ static void catalog_ready(struct snapshot_waiter *w, errint_t r)
 
 	if (r == 0)
 		r = enter(d, &dir, NULL);
-	answer(d, r, &dir);
+	/* The snapshot changed while it waited. */
+	if (r == -EAGAIN)
+		serve(d);
+	else
+		answer(d, r, &dir);
 	free(d);
 }
 
@@ -164,7 +203,10 @@ static void serve(struct dir_request *d)
 {
 	struct dir_request *waiting;
 	struct place dir;
-	errint_t r = enter(d, &dir, NULL);
+	errint_t r;
+
+	SNAPSHOT_INSIDE(d->fs->snapshot);
+	r = enter(d, &dir, NULL);
 
 	if (r != -EAGAIN) {
 		answer(d, r, &dir);
@@ -176,6 +218,7 @@ static void serve(struct dir_request *d)
 		return;
 	}
 	*waiting = *d;
+	memset(&waiting->waiter, 0, sizeof(waiting->waiter));
 	waiting->waiter.ready = catalog_ready;
 	waiting->waiter.waiter.process = fuse_req_ctx(d->req)->pid;
 	r = enter(waiting, &dir, &waiting->waiter);
@@ -198,12 +241,27 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	serve(&d);
 }
 
+/* Without this operation libfuse would answer, and the kernel ask again each time and cache nothing. */
+void fs_open_directory(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	const struct fs *f = fuse_req_userdata(req);
+
+	(void)ino;
+	if (f->no_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->keep_cache = fi->cache_readdir = 1;
+	fuse_reply_open(req, fi);
+}
+
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct dir_request d = { .fs = fuse_req_userdata(req), .req = req, .kind = READDIR, .ino = ino, .size = size,
 				 .offset = (uint64_t)offset };
 
 	(void)fi;
+	stats_add(d.fs->stats, listings, 1);
 	serve(&d);
 }
 
@@ -213,21 +271,24 @@ void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 				 .offset = (uint64_t)offset };
 
 	(void)fi;
+	stats_add(d.fs->stats, listings, 1);
 	serve(&d);
 }
 
-/* Inode numbers are places: nothing is kept for them. */
 void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
 {
-	(void)ino;
-	(void)count;
+	struct fs *f = fuse_req_userdata(req);
+
+	snapshot_forget(f->snapshot, ino, count);
 	fuse_reply_none(req);
 }
 
 void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
-	(void)count;
-	(void)forgets;
+	struct fs *f = fuse_req_userdata(req);
+
+	for (size_t i = 0; i < count; i++)
+		snapshot_forget(f->snapshot, forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
@@ -236,8 +297,10 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs *f = fuse_req_userdata(req);
 	struct place p;
 	struct stat s;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	(void)fi;
 	if (r < 0) {
 		fuse_reply_err(req, fs_errno(r));
@@ -253,8 +316,10 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	struct place p;
 	const char *target;
 	size_t length;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	if (r == 0)
 		r = catalog_symlink(&p.tree->c, &p.inode, &target, &length);
 	if (r < 0)
@@ -270,6 +335,7 @@ void fs_statfs(fuse_req_t req, fuse_ino_t ino)
 	struct statvfs s = { .f_bsize = STATFS_BLOCK, .f_frsize = STATFS_BLOCK, .f_namemax = CATALOG_NAME_MAX, .f_flag = ST_RDONLY };
 
 	(void)ino;
+	SNAPSHOT_INSIDE(f->snapshot);
 	s.f_blocks = (f->snapshot->bytes + STATFS_BLOCK - 1) / STATFS_BLOCK;
 	s.f_files = f->snapshot->inodes;
 	fuse_reply_statfs(req, &s);
@@ -300,6 +366,8 @@ static char *mount_attribute(struct fs *f, const char *name)
 		return io_format("%ld", (long)getpid());
 	if (strcmp(name, "url") == 0)
 		return io_format("%s", transport_url(f->transport, 0));
+	if (strcmp(name, "socket") == 0)
+		return f->socket ? io_format("%s", f->socket) : NULL;
 	if (strcmp(name, "passthrough") == 0)
 		return io_format("%d", f->can_pass);
 	if (strcmp(name, "hash") != 0)
@@ -308,21 +376,62 @@ static char *mount_attribute(struct fs *f, const char *name)
 	return io_format("%s", digest);
 }
 
-void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+/* "yes", "no", or the share in percent, rounded down but not to 0. */
+static char *cached_share(struct fs *f, const struct place *p)
+{
+	uint64_t bytes = files_cached(f->files, p);
+
+	if (bytes >= p->inode.size)
+		return io_format("yes");
+	if (bytes == 0)
+		return io_format("no");
+	return io_format("%u%%", MAX((unsigned)((double)bytes * 100 / (double)p->inode.size), 1));
+}
+
+/* What is asked of a file or directory: not listed either. NULL: no such attribute. */
+static char *place_attribute(struct fs *f, const struct place *p, const char *name)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct digest d;
+
+	if (strcmp(name, "revision") == 0)
+		return io_format("%llu", (unsigned long long)f->snapshot->revision);
+	if (!S_ISREG(p->inode.mode))
+		return NULL;
+	if (strcmp(name, "chunks") == 0)
+		return io_format("%u", p->inode.count);
+	if (strcmp(name, "cached") == 0)
+		return cached_share(f, p);
+	if (strcmp(name, "hash") != 0 || files_key(p, &d) < 0)
+		return NULL;
+	digest_to_text(&d, text);
+	return io_format("%s", text);
+}
+
+static char *own_attribute(struct fs *f, fuse_ino_t ino, const struct place *p, const char *name)
 {
 	static const char prefix[] = "user.fetchfs.";
+	size_t n = sizeof(prefix) - 1;
+
+	if (strncmp(name, prefix, n) != 0)
+		return NULL;
+	return ino == FUSE_ROOT_ID ? mount_attribute(f, name + n) : place_attribute(f, p, name + n);
+}
+
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
 	struct fs *f = fuse_req_userdata(req);
+	_cleanup_free_ char *text = NULL;
 	struct place p;
 	const void *value;
 	uint32_t length;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
-	if (ino == FUSE_ROOT_ID && strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
-		_cleanup_free_ char *text = mount_attribute(f, name + sizeof(prefix) - 1);
-		if (text) {
-			reply_xattr(req, text, strlen(text), size);
-			return;
-		}
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
+	if (r == 0 && (text = own_attribute(f, ino, &p, name))) {
+		reply_xattr(req, text, strlen(text), size);
+		return;
 	}
 	if (r == 0)
 		r = p.inode.xattr_set == CATALOG_NONE ? -ENODATA
@@ -370,8 +479,10 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	_cleanup_free_ char *names = NULL;
 	size_t length = 0;
 	struct place p;
-	errint_t r = snapshot_place(f->snapshot, ino, &p);
+	errint_t r;
 
+	SNAPSHOT_INSIDE(f->snapshot);
+	r = snapshot_place(f->snapshot, ino, &p);
 	if (r == 0)
 		r = list_names(&p, &names, &length);
 	if (r < 0)

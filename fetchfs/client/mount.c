@@ -6,15 +6,22 @@
 #include "common/io.h"
 #include "common/message.h"
 #include "fetchfs/client/chain.h"
+#include "fetchfs/client/control.h"
 #include "fetchfs/client/daemon.h"
+#include "fetchfs/client/follow.h"
 #include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/pins.h"
+#include "fetchfs/client/prefetch.h"
+#include "fetchfs/client/record.h"
 #include "fetchfs/client/scrub.h"
 #include "fetchfs/client/settings.h"
+#include "fetchfs/client/verbs.h"
 
 #include <libgen.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* A mount and all that it stands on. */
 struct mount {
@@ -24,13 +31,20 @@ struct mount {
 	struct cache *cache;
 	struct transport *transport;
 	struct store *store;
-	struct manifest manifest;
-	bool has_manifest, offline;
+	struct chain_config chain;
+	struct chain_choice choice;	/* until the follower has it */
+	bool offline, kept;
 	struct snapshot snapshot;
 	bool has_snapshot;
 	struct files *files;
 	struct fs *fs;
 	struct scrub *scrub;
+	struct control control;
+	struct ctl *ctl;
+	struct pins *pins;
+	struct record *record;
+	struct prefetch *prefetch;
+	struct follow *follow;
 };
 
 static struct mount the_mount;
@@ -110,14 +124,31 @@ static int open_store(struct mount *m)
 static int open_chain(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	struct chain_config config = {
-		.transport = m->transport, .cache = m->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
-		.limit = s->mount_timeout,
-	};
 	struct chain_trouble trouble;
-	errint_t r = chain_open(&config, &m->manifest, &m->offline, &trouble);
+	errint_t r;
 
-	m->has_manifest = r == 0;
+	m->chain = (struct chain_config){
+		.transport = m->transport, .cache = m->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
+		.limit = s->mount_timeout, .tag = s->tag, .revision = s->revision, .date = s->date, .pin_file = s->pin_file,
+	};
+	r = chain_open(&m->chain, &m->choice, &trouble);
+	if (r == 0) {
+		m->offline = m->choice.offline;
+		m->kept = m->choice.kept;
+		if (m->choice.note[0])
+			message_warning("%s", m->choice.note);
+		return 0;
+	}
+	message_error("%s", trouble.text[0] ? trouble.text : strerror(-r));
+	return trouble.exit_code ? trouble.exit_code : EXIT_SOFTWARE;
+}
+
+/* Only a choice that can be mounted is kept. */
+static int keep_choice(struct mount *m)
+{
+	struct chain_trouble trouble = { .exit_code = 0 };
+	errint_t r = m->choice.kept ? 0 : chain_keep(&m->chain, &m->choice, &trouble);
+
 	if (r == 0)
 		return 0;
 	message_error("%s", trouble.text[0] ? trouble.text : strerror(-r));
@@ -127,15 +158,9 @@ static int open_chain(struct mount *m)
 static int open_snapshot(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	const struct manifest_tag *tag = NULL;
 	char error[TRANSPORT_ERROR_SIZE] = "";
-	errint_t r;
+	errint_t r = snapshot_open(&m->snapshot, &m->choice.manifest, m->store, m->cache, &m->stats, s->follow, s->mount_timeout, error);
 
-	if (s->tag && !(tag = manifest_find_tag(&m->manifest, s->tag))) {
-		message_error("repository %s at %s has no tag '%s'; fetchfs stat lists its tags", m->manifest.name, s->urls[0], s->tag);
-		return EXIT_NO_INPUT;
-	}
-	r = snapshot_open(&m->snapshot, &m->manifest, tag, m->store, m->cache, &m->stats, s->mount_timeout, error);
 	m->has_snapshot = true;
 	if (r == -ETIMEDOUT) {
 		message_error("cannot fetch the root catalog: %s: no good answer within %u seconds; check the server, or publish again",
@@ -143,7 +168,7 @@ static int open_snapshot(struct mount *m)
 		return EXIT_UNAVAILABLE;
 	}
 	if (r < 0) {
-		message_error("cannot use the root catalog of %s: %s", m->manifest.name,
+		message_error("cannot use the root catalog of %s: %s", m->choice.manifest.name,
 			      r == -EBADMSG ? "it is malformed though it is signed; publish again"
 			      : r == -EPROTONOSUPPORT ? "its format is newer than this program; update fetchfs"
 						      : strerror(-r));
@@ -158,9 +183,63 @@ static void mounted(void *context)
 	struct mount *m = context;
 
 	log_note("mounted %s revision %llu at %s%s", m->snapshot.name, (unsigned long long)m->snapshot.revision, m->settings.mountpoint,
-		 m->offline ? " from the cache, since no server answers" : "");
+		 m->offline ? " from the cache, since no server answers" : m->kept ? " as pinned earlier" : "");
 	if (m->daemon.ready_fd >= 0)
-		daemon_ready(&m->daemon, !log_in_background(m->settings.root));
+		daemon_ready(&m->daemon, !log_open(m->settings.log, m->settings.root));
+	else if (m->settings.log != LOG_TO_DEFAULT)
+		(void)log_open(m->settings.log, m->settings.root);
+}
+
+static bool passes(void *context)
+{
+	const struct mount *m = context;
+
+	return m->fs && fs_can_pass(m->fs);
+}
+
+static int open_control(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+
+	m->control = (struct control){ .mountpoint = s->mountpoint, .cache_path = s->cache, .snapshot = &m->snapshot, .cache = m->cache,
+				       .transport = m->transport, .stats = &m->stats, .passthrough = passes, .passthrough_context = m,
+				       .offline = m->offline, .since = time(NULL) };
+	if (s->log_level)
+		log_set_level(s->log_level);
+	log_set_field("FETCHFS_MOUNT", s->mountpoint);
+	log_set_field("FETCHFS_REPOSITORY", m->snapshot.name);
+	return control_open(&m->control, s->control, s->metrics, &m->ctl);
+}
+
+static int start_pins(struct mount *m)
+{
+	const char *error = NULL;
+	errint_t r = pins_new(&m->snapshot, m->files, m->cache, &m->pins);
+
+	m->control.pins = m->pins;
+	if (r == 0)
+		pins_start(m->pins, &error);
+	if (error)
+		log_warning("%s: the list of pins in the cache cannot be used: %s", m->settings.mountpoint, error);
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
+/* When all that can be asked is there. */
+static int start_control(struct mount *m)
+{
+	errint_t r = m->ctl ? ctl_add(m->ctl, pins_verbs, m->pins) : 0;
+
+	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, record_verbs, m->record);
+	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, follow_verbs, m->follow);
+	if (r == 0 && m->ctl)
+		r = ctl_start(m->ctl);
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
 /* Commas end an option. */
@@ -189,13 +268,41 @@ static char *mount_options(const struct settings *s)
 			 s->kernel_options ? "," : "", s->kernel_options ? s->kernel_options : "");
 }
 
+static int open_record(struct mount *m)
+{
+	const char *file = m->settings.record;
+	errint_t r = record_new(&m->snapshot, report, m, &m->record);
+
+	if (r == 0 && file)
+		r = record_start(m->record, file);
+	if (r == 0)
+		return 0;
+	message_error("cannot record to %s: %s", file ? file : "a file", strerror(-r));
+	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_CANNOT_CREATE;
+}
+
+/* Not worth failing for. */
+static void start_prefetch(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct prefetch_config config = {
+		.profiles = s->profile, .has_budget = s->has_prefetch, .budget = s->prefetch, .rate = s->prefetch_rate, .manifest = &m->choice.manifest,
+		.snapshot = &m->snapshot, .files = m->files, .store = m->store, .cache = m->cache, .stats = &m->stats, .report = report, .context = m,
+	};
+	errint_t r = prefetch_start(&config, &m->prefetch);
+
+	if (r < 0)
+		log_warning("%s: nothing is fetched ahead: %s", s->mountpoint, strerror(-r));
+}
+
 static int open_fs(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	_cleanup_free_ char *options = mount_options(s);
 	struct fs_config config = {
-		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options,
-		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice, .mounted = mounted, .context = m,
+		.snapshot = &m->snapshot, .cache = m->cache, .transport = m->transport, .stats = &m->stats, .options = options, .record = m->record,
+		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice,
+		.socket = m->ctl ? ctl_path(m->ctl) : NULL, .mounted = mounted, .context = m,
 	};
 	errint_t r = options ? files_new(m->store, m->cache, &m->stats, s->verify, &m->files) : -ENOMEM;
 
@@ -228,18 +335,57 @@ static void start_scrub(struct mount *m)
 		log_warning("%s: the scrub cannot be started", m->settings.mountpoint);
 }
 
+static errint_t tell_kernel(void *context, const struct snapshot_change *change)
+{
+	struct mount *m = context;
+
+	return fs_tell(m->fs, change);
+}
+
+static void changed(void *context)
+{
+	const struct mount *m = context;
+
+	pins_again(m->pins);
+}
+
+static int start_following(struct mount *m)
+{
+	const struct settings *s = &m->settings;
+	struct follow_config config = {
+		.chain = &m->chain, .choice = &m->choice, .snapshot = &m->snapshot, .tell = tell_kernel, .changed = changed, .tell_context = m, .stats = &m->stats,
+		.follows = s->follow, .ttl = s->ttl, .limit = s->mount_timeout, .report = report, .report_context = m,
+	};
+	errint_t r = follow_start(&config, &m->follow);
+
+	if (r < 0)
+		message_error("cannot start: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
 /* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
 static void close_all(struct mount *m)
 {
+	if (m->ctl)
+		ctl_stop(m->ctl);
+	if (m->follow)
+		follow_stop(m->follow);
 	if (m->fs)
 		fs_unmount(m->fs);
 	scrub_stop(m->scrub);
+	prefetch_stop(m->prefetch);
 	if (m->transport)
 		transport_stop(m->transport);
 	if (m->store)
 		store_stop(m->store);
+	pins_free(m->pins);
+	if (m->follow)
+		follow_free(m->follow);
 	if (m->fs)
 		fs_free(m->fs);
+	ctl_free(m->ctl);
+	prefetch_free(m->prefetch);
+	record_free(m->record);
 	if (m->files)
 		files_free(m->files);
 	if (m->has_snapshot)
@@ -248,8 +394,7 @@ static void close_all(struct mount *m)
 		store_free(m->store);
 	if (m->transport)
 		transport_free(m->transport);
-	if (m->has_manifest)
-		manifest_done(&m->manifest);
+	chain_choice_done(&m->choice);
 	if (m->cache)
 		cache_close(m->cache);
 }
@@ -267,7 +412,21 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = open_snapshot(m);
 	if (code == 0)
+		code = keep_choice(m);
+	if (code == 0)
+		code = open_control(m);
+	if (code == 0)
+		code = open_record(m);
+	if (code == 0)
 		code = open_fs(m);
+	if (code == 0)
+		code = start_pins(m);
+	if (code == 0)
+		start_prefetch(m);
+	if (code == 0)
+		code = start_following(m);
+	if (code == 0)
+		code = start_control(m);
 	if (code == 0) {
 		errint_t r;
 		start_scrub(m);
@@ -329,7 +488,7 @@ static int run_mount(struct mount *m)
 	return serve(m);
 }
 
-enum { ID_TIMEOUT = 256, ID_PROXY };
+enum { ID_TIMEOUT = 256, ID_PROXY, ID_RECORD };
 
 static const struct option_spec mount_options_table[] = {
 	{ 'K', "key", "KEY.pub", "trust this root key; may be repeated", 0 },
@@ -337,6 +496,7 @@ static const struct option_spec mount_options_table[] = {
 	{ 'q', "quota", "SIZE", "let the cache take at most so much, as 20G or 50% (default: 50% of the file system)", 0 },
 	{ 't', "tag", "TAG", "mount the revision of this tag, not the latest", 0 },
 	{ 'o', "options", "OPTIONS", "mount options, separated by commas (see fetchfs(1))", 0 },
+	{ 0, "record", "FILE", "note in FILE what is read, in order: a profile for 'publish --profile'", ID_RECORD },
 	{ 'f', "foreground", NULL, "stay in the foreground", 0 },
 	{ 0, "proxy", "URL", "fetch through this proxy (default: http_proxy, https_proxy and no_proxy)", ID_PROXY },
 	{ 0, "timeout", "SECONDS", "fail reads that wait longer (default: 0, wait without end)", ID_TIMEOUT },
@@ -369,6 +529,10 @@ static int on_mount_option(void *context, int id, const char *value)
 	case ID_PROXY:
 		s->proxy = value;
 		return 0;
+	case ID_RECORD:
+		free(s->record);
+		s->record = strdup(value);
+		return s->record ? 0 : EXIT_SOFTWARE;
 	case ID_TIMEOUT:
 		if (parse_number(value, 0, 1000000, &number) < 0) {
 			message_error("--timeout: expected a number of seconds, not '%s'", value);

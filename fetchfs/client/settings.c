@@ -3,6 +3,7 @@
 #include "fetchfs/client/settings.h"
 #include "common/io.h"
 #include "common/message.h"
+#include "fetchfs/client/when.h"
 
 #define MAX_OPTION_LIST 65536
 
@@ -22,6 +23,7 @@ void settings_done(struct settings *s)
 {
 	free(s->cache);
 	free(s->lower);
+	free(s->record);
 	free(s->kernel_options);
 	while (s->text_count > 0)
 		free(s->texts[--s->text_count]);
@@ -128,6 +130,44 @@ static int set_mirror(struct settings *s, const char *name, const char *value, v
 	return settings_add_url(s, value);
 }
 
+static int set_control(struct settings *s, const char *name, const char *value, void *field)
+{
+	if (*value == '/' || strcmp(value, "off") == 0)
+		return set_text(s, name, value, field);
+	message_error("option control: expected an absolute path of a directory, or 'off', not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_metrics(struct settings *s, const char *name, const char *value, void *field)
+{
+	uint64_t port;
+
+	if (*value == '/' || parse_number(value, 1, UINT16_MAX, &port) == 0)
+		return set_text(s, name, value, field);
+	message_error("option metrics: expected a port (1 to 65535) or an absolute path, not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_log(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	if (log_parse_target(value, &s->log) == 0)
+		return 0;
+	message_error("option log: expected stderr, syslog, journal or kmsg, not '%s'", value);
+	return EXIT_USAGE;
+}
+
+static int set_log_level(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)name;
+	(void)field;
+	if (log_parse_level(value, &s->log_level) == 0)
+		return 0;
+	message_error("option loglevel: expected error, warning, notice, info or debug, not '%s'", value);
+	return EXIT_USAGE;
+}
+
 static int set_quota(struct settings *s, const char *name, const char *value, void *field)
 {
 	(void)name;
@@ -163,16 +203,6 @@ static int set_lower(struct settings *s, const char *name, const char *value, vo
 	return set_copy(s, name, value, field);
 }
 
-static int set_scrub(struct settings *s, const char *name, const char *value, void *field)
-{
-	(void)name;
-	(void)field;
-	if (parse_size(value, &s->scrub) == 0)
-		return 0;
-	message_error("option scrub: expected a size per second (as 1M), not '%s'", value);
-	return EXIT_USAGE;
-}
-
 static int set_verify(struct settings *s, const char *name, const char *value, void *field)
 {
 	static const char *const words[] = { [FILES_VERIFY_NOT] = "arrival", [FILES_VERIFY_OPEN] = "open", [FILES_VERIFY_ALWAYS] = "always" };
@@ -189,6 +219,52 @@ static int set_verify(struct settings *s, const char *name, const char *value, v
 	return EXIT_USAGE;
 }
 
+static int set_size(struct settings *s, const char *name, const char *value, void *field)
+{
+	uint64_t *bytes = field;
+
+	(void)s;
+	if (parse_size(value, bytes) == 0)
+		return 0;
+	message_error("option %s: expected a size (as 500K or 20M), not '%s'", name, value);
+	return EXIT_USAGE;
+}
+
+static int set_prefetch(struct settings *s, const char *name, const char *value, void *field)
+{
+	s->has_prefetch = true;
+	return set_size(s, name, value, field);
+}
+
+static int set_revision(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)field;
+	if (parse_number(value, 1, UINT64_MAX, &s->revision) == 0)
+		return 0;
+	message_error("option %s: expected the number of a revision, not '%s'", name, value);
+	return EXIT_USAGE;
+}
+
+static int set_date(struct settings *s, const char *name, const char *value, void *field)
+{
+	(void)field;
+	if (when_parse(value, &s->date) == 0)
+		return 0;
+	message_error("option %s: expected a date, as 2026-11-28, or a date and time, as 2026-11-28T19:30 or 2026-11-28T19:30:00+01:00, not '%s'", name, value);
+	return EXIT_USAGE;
+}
+
+static int set_ttl(struct settings *s, const char *name, const char *value, void *field)
+{
+	int code = set_seconds(s, name, value, field);
+
+	if (code == 0 && s->ttl == 0) {
+		message_error("option %s: expected at least 1 second", name);
+		code = EXIT_USAGE;
+	}
+	return code;
+}
+
 /* What may stand behind -o beside the words above. fetchfs(1) describes each. */
 static const struct setting {
 	const char *name;
@@ -200,9 +276,15 @@ static const struct setting {
 	{ "allow_other", false, set_flag, FIELD(allow_other) },
 	{ "cache", true, set_copy, FIELD(cache) },
 	{ "cafile", true, set_text, FIELD(ca_file) },
+	{ "control", true, set_control, FIELD(control) },
+	{ "date", true, set_date, 0 },
+	{ "follow", false, set_flag, FIELD(follow) },
 	{ "free", true, set_free, 0 },
 	{ "key", true, set_key, 0 },
+	{ "log", true, set_log, 0 },
+	{ "loglevel", true, set_log_level, 0 },
 	{ "lower", true, set_lower, FIELD(lower) },
+	{ "metrics", true, set_metrics, FIELD(metrics) },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
 	{ "noallow_other", false, set_flag, FIELD(no_allow_other) },
@@ -210,12 +292,20 @@ static const struct setting {
 	{ "opens", false, set_flag, FIELD(opens) },
 	{ "parallel", true, set_seconds, FIELD(parallel) },
 	{ "passthrough", false, set_flag, FIELD(passthrough) },
+	{ "pin", false, set_flag, FIELD(pin) },
+	{ "pin", true, set_text, FIELD(pin_file) },
+	{ "prefetch", true, set_prefetch, FIELD(prefetch) },
+	{ "prefetch_rate", true, set_size, FIELD(prefetch_rate) },
+	{ "profile", true, set_text, FIELD(profile) },
 	{ "proxy", true, set_text, FIELD(proxy) },
 	{ "quota", true, set_quota, 0 },
+	{ "record", true, set_copy, FIELD(record) },
+	{ "revision", true, set_revision, 0 },
 	{ "root", false, set_flag, FIELD(root) },
-	{ "scrub", true, set_scrub, 0 },
+	{ "scrub", true, set_size, FIELD(scrub) },
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
+	{ "ttl", true, set_ttl, FIELD(ttl) },
 	{ "verify", true, set_verify, 0 },
 #undef FIELD
 };
@@ -311,11 +401,55 @@ static char *default_cache(void)
 	return home && *home ? io_format("%s/.cache/fetchfs", home) : NULL;
 }
 
-int settings_finish(struct settings *s)
+/* The daemon leaves the working directory. */
+static int make_absolute(char **path)
 {
-	int code = read_keys(s);
+	_cleanup_free_ char *here = NULL;
 	char *absolute;
 
+	if (!*path || **path == '/')
+		return 0;
+	here = getcwd(NULL, 0);
+	absolute = here ? io_format("%s/%s", here, *path) : NULL;
+	if (!absolute) {
+		message_error("cannot tell the working directory: %s", strerror(errno));
+		return EXIT_SOFTWARE;
+	}
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+/* Whether the mount takes new snapshots as they come. */
+static int decide_snapshot(struct settings *s)
+{
+	bool lasting = s->revision || s->date;
+
+	if (!!s->tag + !!s->revision + !!s->date > 1) {
+		message_error("tag, revision and date exclude one another");
+		return EXIT_USAGE;
+	}
+	if (s->follow && (s->pin || s->pin_file || lasting)) {
+		message_error("option follow: a mount that is pinned%s does not follow", lasting ? " by its revision or date" : "");
+		return EXIT_USAGE;
+	}
+	if (s->pin_file && *s->pin_file != '/') {
+		message_error("option pin: expected an absolute path, not '%s'", s->pin_file);
+		return EXIT_USAGE;
+	}
+	s->pin = !s->follow && (s->pin || s->pin_file || lasting || s->root);
+	s->follow = !s->pin;
+	if (s->ttl == 0)
+		s->ttl = SETTINGS_DEFAULT_TTL;
+	return 0;
+}
+
+int settings_finish(struct settings *s)
+{
+	int code = decide_snapshot(s);
+
+	if (code == 0)
+		code = read_keys(s);
 	if (code)
 		return code;
 	/* Where the kernel opens files without asking there is no such thing as an open. */
@@ -331,16 +465,6 @@ int settings_finish(struct settings *s)
 		message_error("no cache directory given, and HOME is not set: use -c DIRECTORY");
 		return EXIT_USAGE;
 	}
-	/* The daemon leaves the working directory. */
-	if (*s->cache != '/') {
-		_cleanup_free_ char *here = getcwd(NULL, 0);
-		absolute = here ? io_format("%s/%s", here, s->cache) : NULL;
-		if (!absolute) {
-			message_error("cannot tell the working directory: %s", strerror(errno));
-			return EXIT_SOFTWARE;
-		}
-		free(s->cache);
-		s->cache = absolute;
-	}
-	return 0;
+	code = make_absolute(&s->cache);
+	return code ? code : make_absolute(&s->record);
 }

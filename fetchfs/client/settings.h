@@ -5,11 +5,13 @@
 
 #include "common/signify.h"
 #include "fetchfs/client/files.h"
+#include "fetchfs/client/log.h"
 #include "fetchfs/client/transport.h"
 
 #define SETTINGS_MAX_KEYS 16
 #define SETTINGS_MAX_LISTS 32
 #define SETTINGS_DEFAULT_MOUNT_TIMEOUT 60	/* seconds */
+#define SETTINGS_DEFAULT_TTL 300		/* seconds */
 
 struct settings {
 	const char *urls[TRANSPORT_MAX_MIRRORS];
@@ -29,9 +31,22 @@ struct settings {
 	enum files_verify verify;
 	uint64_t scrub;			/* bytes per second; 0: none */
 	const char *tag, *proxy, *ca_file;
+	const char *profile;		/* NAME[:NAME...]; NULL: the default */
+	char *record;			/* file */
+	uint64_t prefetch, prefetch_rate;	/* bytes; bytes a second, 0: no limit */
+	bool has_prefetch;
 	unsigned timeout;		/* seconds that a read waits; 0: without end */
 	unsigned mount_timeout;
 	unsigned parallel;
+	const char *control;		/* directory of the control socket, or "off" */
+	const char *metrics;		/* port or path */
+	enum log_target log;
+	int log_level;			/* 0: not given */
+	uint64_t revision;		/* 0: not given */
+	int64_t date;			/* seconds since 1970; 0: not given */
+	bool follow, pin;		/* given; settings_finish leaves exactly one of them */
+	const char *pin_file;		/* or NULL */
+	unsigned ttl;			/* seconds between questions for a new snapshot */
 	bool foreground, root, passthrough, opens, no_splice;
 	bool allow_other, no_allow_other;
 	char *kernel_options;		/* "ro,nosuid" */

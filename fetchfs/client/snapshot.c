@@ -3,11 +3,11 @@
  * The tree of catalogs; see snapshot.h. The index from inode numbers to catalogs is a skip list that only grows: links are
  * published when what they lead to is complete, so that readers need no lock.
  */
-#include "fetchfs/client/snapshot.h"
+#include "fetchfs/client/snapshot_private.h"
 
 #include <sys/stat.h>
 
-static void link_tree(struct snapshot *s, struct tree *t)
+void snapshot_link(struct snapshot *s, struct tree *t)
 {
 	for (unsigned level = 0; level < t->levels; level++) {
 		struct tree *_Atomic *link = &s->first[level];
@@ -34,6 +34,18 @@ static struct tree *find_tree(struct snapshot *s, uint64_t value)
 	return best;
 }
 
+void snapshot_unlink(struct snapshot *s, struct tree *t)
+{
+	for (unsigned level = 0; level < t->levels; level++) {
+		struct tree *_Atomic *link = &s->first[level];
+		struct tree *i;
+		while ((i = atomic_load(link)) && i != t)
+			link = &i->next[level];
+		if (i)
+			atomic_store(link, atomic_load(&t->next[level]));
+	}
+}
+
 /* Each level has a quarter of those below; the digest is as good as a die. */
 static unsigned levels_of(const struct digest *d)
 {
@@ -47,18 +59,20 @@ static unsigned levels_of(const struct digest *d)
 	return levels;
 }
 
-static void free_tree(struct tree *t)
+void snapshot_free_tree(struct tree *t)
 {
 	if (!t)
 		return;
 	if (t->c.data)
 		cache_unmap(t->c.data, t->c.size);
 	free((void *)t->nested);
+	free((void *)t->packs);
+	free((void *)t->known);
+	id_runs_done(&t->inherited);
 	free(t);
 }
 
-/* Takes over data. */
-static errint_t new_tree(const void *data, size_t size, const struct digest *d, uint64_t base, struct tree **ret)
+errint_t snapshot_new_tree(const struct snapshot *s, const void *data, size_t size, const struct digest *d, uint64_t base, struct tree **ret)
 {
 	struct tree *t = calloc(1, sizeof(*t));
 	errint_t r;
@@ -76,8 +90,16 @@ static errint_t new_tree(const void *data, size_t size, const struct digest *d, 
 		t->nested = calloc(t->c.nested, sizeof(*t->nested));
 		r = t->nested ? 0 : -ENOMEM;
 	}
+	if (r == 0 && t->c.objects > 0) {
+		t->packs = calloc(t->c.objects, sizeof(*t->packs));
+		r = t->packs ? 0 : -ENOMEM;
+	}
+	if (r == 0 && s->gate.enabled) {
+		t->known = calloc(t->c.inodes, sizeof(*t->known));
+		r = t->known ? 0 : -ENOMEM;
+	}
 	if (r < 0) {
-		free_tree(t);
+		snapshot_free_tree(t);
 		return r;
 	}
 	t->digest = *d;
@@ -99,6 +121,25 @@ static bool is_disjoint(struct snapshot *s, const struct tree *t)
 	return before->base + before->c.inodes <= t->base && (!after || t->base + t->c.inodes <= after->base);
 }
 
+uint64_t snapshot_ino(const struct tree *t, uint32_t index)
+{
+	uint64_t ino = t->inherited.count ? id_runs_ino(&t->inherited, index) : 0;
+
+	return ino ? ino : 1 + t->base + index;
+}
+
+/* Catalogs that come after a change take numbers as they come. Before it they have the numbers of their places in the tree, as in every mount of it. */
+static uint64_t choose_base(struct snapshot *s, const struct tree *parent, const struct catalog_nested *n, uint32_t inodes)
+{
+	uint64_t base = parent->base + n->inode_base;
+
+	if (s->changes > 0) {
+		base = s->next_base;
+		s->next_base += inodes;
+	}
+	return base;
+}
+
 static bool describe_nested(struct snapshot_waiter *w, struct catalog_nested *ret)
 {
 	return catalog_nested(&w->parent->c, w->nested, ret) == 0;
@@ -109,22 +150,28 @@ static errint_t install(struct snapshot_waiter *w, const struct catalog_nested *
 {
 	struct snapshot *s = w->snapshot;
 	struct tree *t;
-	errint_t r = new_tree(data, n->size, &n->digest, w->parent->base + n->inode_base, &t);
+	errint_t r = snapshot_new_tree(s, data, n->size, &n->digest, 0, &t);
 
 	if (r < 0)
 		return r;
 	t->parent = w->parent;
 	t->mount_inode = n->inode;
-	t->mount_ino = 1 + w->parent->base + n->inode;
+	t->mount_ino = snapshot_ino(w->parent, n->inode);
+	t->stamp = s->changes;
 	pthread_mutex_lock(&s->lock);
-	if (atomic_load(&w->parent->nested[w->nested])) {
+	t->base = choose_base(s, w->parent, n, t->c.inodes);
+	if (w->parent->retired) {
+		snapshot_free_tree(t);
+		r = -EAGAIN;
+	} else if (atomic_load(&w->parent->nested[w->nested])) {
 		/* Somebody else was faster. */
-		free_tree(t);
+		snapshot_free_tree(t);
 	} else if (t->c.subtree_inodes != n->subtree_inodes || !is_disjoint(s, t)) {
-		free_tree(t);
+		snapshot_free_tree(t);
 		r = -EBADMSG;
 	} else {
-		link_tree(s, t);
+		snapshot_link(s, t);
+		s->loads++;
 		atomic_store_explicit(&w->parent->nested[w->nested], t, memory_order_release);
 		cache_pin(s->cache, &n->digest);
 		stats_add(s->stats, catalogs, 1);
@@ -136,20 +183,20 @@ static errint_t install(struct snapshot_waiter *w, const struct catalog_nested *
 static void nested_ready(struct store_waiter *waiter, errint_t r, const void *data, size_t size)
 {
 	struct snapshot_waiter *w = (struct snapshot_waiter *)(void *)waiter;
+	struct tree *parent = w->parent;
+	const void *mapped = NULL;
 	struct catalog_nested n;
-	const void *mapped;
 
-	if (r == 0 && atomic_load(&w->parent->nested[w->nested])) {
-		w->ready(w, 0);
-		return;
+	if (r == 0 && !atomic_load(&parent->nested[w->nested])) {
+		r = describe_nested(w, &n) ? 0 : -EBADMSG;
+		if (r == 0)
+			r = cache_put_catalog(w->snapshot->cache, &n.digest, data, size, &mapped);
 	}
-	if (r == 0 && !describe_nested(w, &n))
-		r = -EBADMSG;
-	if (r == 0)
-		r = cache_put_catalog(w->snapshot->cache, &n.digest, data, size, &mapped);
-	if (r == 0)
+	SNAPSHOT_INSIDE(w->snapshot);
+	if (mapped)
 		r = install(w, &n, mapped);
 	w->ready(w, r);
+	snapshot_release(parent);
 }
 
 /* 0: it is there now. */
@@ -173,6 +220,7 @@ static errint_t load_nested(struct snapshot *s, struct tree *parent, uint32_t ne
 	if (w == &own)
 		return -EAGAIN;
 	w->waiter.ready = nested_ready;
+	snapshot_hold(parent);
 	(void)store_fetch(s->store, &(struct store_object){ .digest = n.digest, .stored_size = n.stored_size, .size = n.size }, &w->waiter);
 	return -EAGAIN;
 }
@@ -185,6 +233,11 @@ errint_t snapshot_enter(struct snapshot *s, struct place *dir, struct snapshot_w
 
 	if (!S_ISDIR(dir->inode.mode))
 		return -ENOTDIR;
+	if (dir->tree->retired) {
+		/* Gone from the tree: as empty as a directory that was removed. */
+		dir->inode.count = 0;
+		return 0;
+	}
 	/* Index 0 of a nested catalog is where one gets to by entering. */
 	if (nested == CATALOG_NONE)
 		return 0;
@@ -202,16 +255,118 @@ errint_t snapshot_enter(struct snapshot *s, struct place *dir, struct snapshot_w
 	return catalog_inode(&t->c, 0, &dir->inode);
 }
 
+/* A number that is gone from the tree: the catalog that had it last. The list begins with those that went last. */
+static struct tree *find_retired(struct snapshot *s, uint64_t ino, uint32_t *ret_index)
+{
+	for (struct tree *t = s->retired; t; t = t->next_retired) {
+		const struct id_run *run = id_runs_search(&t->inherited, ino);
+		if (!run)
+			continue;
+		*ret_index = run->index + (uint32_t)(ino - run->ino);
+		return t;
+	}
+	return NULL;
+}
+
+static struct tree *find_ino(struct snapshot *s, uint64_t ino, uint32_t *ret_index)
+{
+	const struct id_run *run = s->inherited.count ? id_runs_find(&s->inherited, ino) : NULL;
+	struct tree *t, *last;
+
+	if (run) {
+		*ret_index = run->index + (uint32_t)(ino - run->ino);
+		return run->owner;
+	}
+	t = ino > 0 ? find_tree(s, ino - 1) : NULL;
+	if (t && ino - 1 - t->base >= t->c.inodes)
+		t = NULL;
+	/* The catalog that the number is from may have handed it on before it went. */
+	last = t && !t->retired ? NULL : find_retired(s, ino, ret_index);
+	if (last || !t)
+		return last;
+	*ret_index = (uint32_t)(ino - 1 - t->base);
+	return t;
+}
+
 errint_t snapshot_place(struct snapshot *s, uint64_t ino, struct place *ret)
 {
-	struct tree *t = ino > 0 ? find_tree(s, ino - 1) : NULL;
-
-	if (!t || ino - 1 - t->base >= t->c.inodes)
+	ret->tree = find_ino(s, ino, &ret->index);
+	if (!ret->tree)
 		return -ESTALE;
-	ret->tree = t;
-	ret->index = (uint32_t)(ino - 1 - t->base);
 	ret->ino = ino;
-	return catalog_inode(&t->c, ret->index, &ret->inode);
+	return catalog_inode(&ret->tree->c, ret->index, &ret->inode);
+}
+
+void snapshot_known(struct snapshot *s, const struct place *p, int count)
+{
+	struct tree *t = p->tree;
+
+	if (!s->gate.enabled)
+		return;
+	atomic_fetch_add_explicit(&t->known[p->index], (unsigned)count, memory_order_relaxed);
+	if (t->retired)
+		atomic_fetch_add(&t->stale, (unsigned long long)(long long)count);
+}
+
+void snapshot_forget(struct snapshot *s, uint64_t ino, uint64_t count)
+{
+	struct tree *t;
+	uint32_t index;
+
+	if (!s->gate.enabled)
+		return;
+	SNAPSHOT_INSIDE(s);
+	t = find_ino(s, ino, &index);
+	/* The root is never told, and never let go of. */
+	if (!t || ino == 1)
+		return;
+	atomic_fetch_sub_explicit(&t->known[index], (unsigned)count, memory_order_relaxed);
+	if (t->retired)
+		atomic_fetch_sub(&t->stale, (unsigned long long)count);
+}
+
+void snapshot_hold(struct tree *t)
+{
+	atomic_fetch_add(&t->users, 1);
+}
+
+void snapshot_release(struct tree *t)
+{
+	atomic_fetch_sub(&t->users, 1);
+}
+
+/* Which of a catalog's nested ones has this number (counted as bases are). */
+static errint_t nested_with(const struct tree *t, uint64_t value, uint32_t *ret)
+{
+	struct catalog_nested n;
+
+	for (uint32_t i = 0; catalog_nested(&t->c, i, &n) == 0; i++) {
+		if (value < t->base + n.inode_base || value - t->base - n.inode_base >= n.subtree_inodes)
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return -ESTALE;
+}
+
+errint_t snapshot_find(struct snapshot *s, uint64_t ino, struct place *ret)
+{
+	errint_t r;
+
+	/* Each round loads a catalog of a narrower range. */
+	while ((r = snapshot_place(s, ino, ret)) == -ESTALE && ino > 0) {
+		struct tree *t = find_tree(s, ino - 1);
+		uint32_t nested;
+		/* The number may be behind those of a catalog that is nested beside: then it is in one above. */
+		while (t && nested_with(t, ino - 1, &nested) < 0)
+			t = t->parent;
+		if (!t || atomic_load_explicit(&t->nested[nested], memory_order_acquire))
+			return -ESTALE;
+		r = load_nested(s, t, nested, NULL);
+		if (r < 0)
+			return r;
+	}
+	return r;
 }
 
 /* An entry's inode: of this catalog, or (hard links) of one above. */
@@ -228,7 +383,7 @@ static errint_t follow(struct tree *t, const struct catalog_dirent *e, struct pl
 	}
 	ret->tree = t;
 	ret->index = f.inode;
-	ret->ino = 1 + t->base + f.inode;
+	ret->ino = snapshot_ino(t, f.inode);
 	return catalog_inode(&t->c, f.inode, &ret->inode);
 }
 
@@ -255,14 +410,17 @@ uint64_t snapshot_parent(struct snapshot *s, const struct place *dir)
 	struct catalog_inode mount;
 
 	(void)s;
+	/* Catalogs above may be gone. */
+	if (t->retired)
+		return dir->ino;
 	if (dir->index != 0)
 		/* The root of a nested catalog is shown as the directory where it hangs. */
-		return dir->inode.parent == 0 && t->parent ? t->mount_ino : 1 + t->base + dir->inode.parent;
+		return dir->inode.parent == 0 && t->parent ? t->mount_ino : snapshot_ino(t, dir->inode.parent);
 	if (!t->parent)
 		return 1;
 	if (catalog_inode(&t->parent->c, t->mount_inode, &mount) < 0)
 		return 1;
-	return mount.parent == 0 && t->parent->parent ? t->parent->mount_ino : 1 + t->parent->base + mount.parent;
+	return mount.parent == 0 && t->parent->parent ? t->parent->mount_ino : snapshot_ino(t->parent, mount.parent);
 }
 
 static errint_t load_root(struct snapshot *s, unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE])
@@ -280,30 +438,39 @@ static errint_t load_root(struct snapshot *s, unsigned limit, char ret_error[TRA
 	}
 	if (r < 0)
 		return r;
-	r = new_tree(data, m->size, &m->digest, 0, &s->root);
+	r = snapshot_new_tree(s, data, m->size, &m->digest, 0, &s->root);
 	if (r < 0)
 		return r;
 	s->root->mount_ino = 1;
+	s->next_base = s->root->c.subtree_inodes;
 	cache_pin(s->cache, &m->digest);
 	stats_add(s->stats, catalogs, 1);
-	link_tree(s, s->root);
+	snapshot_link(s, s->root);
 	return 0;
 }
 
-errint_t snapshot_open(struct snapshot *s, const struct manifest *m, const struct manifest_tag *tag, struct store *store,
-		       struct cache *cache, struct stats *stats, unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE])
+errint_t snapshot_open(struct snapshot *s, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats, bool can_change,
+		       unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE])
 {
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_init(&s->lock, NULL);
+	gate_init(&s->gate, can_change);
 	s->store = store;
 	s->cache = cache;
 	s->stats = stats;
 	snprintf(s->name, sizeof(s->name), "%s", m->name);
-	s->revision = tag ? tag->revision : m->revision;
-	s->root_record = tag ? tag->root : m->root;
+	s->revision = m->revision;
+	s->root_record = m->root;
 	s->inodes = m->inodes;
 	s->bytes = m->bytes;
 	return load_root(s, limit, ret_error);
+}
+
+void snapshot_identity(struct snapshot *s, struct digest *ret_root, uint64_t *ret_revision)
+{
+	SNAPSHOT_INSIDE(s);
+	*ret_root = s->root_record.digest;
+	*ret_revision = s->revision;
 }
 
 void snapshot_close(struct snapshot *s)
@@ -313,8 +480,10 @@ void snapshot_close(struct snapshot *s)
 	while (t) {
 		struct tree *next = atomic_load(&t->next[0]);
 		cache_unpin(s->cache, &t->digest);
-		free_tree(t);
+		snapshot_free_tree(t);
 		t = next;
 	}
+	id_runs_done(&s->inherited);
+	gate_done(&s->gate);
 	pthread_mutex_destroy(&s->lock);
 }

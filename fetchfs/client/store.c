@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects under way, the workers that unpack them, and the watch that ends waiting; see store.h. The life of an object here: asked for
- * (in the table, its request with the transport), arrived (in the workers' queue), unpacked (a pack goes to the cache, waiters are served), gone.
+ * (in the table, its request with the transport), arrived (in the workers' queue), unpacked (waiters are served, a pack goes to the cache), gone.
  * Whoever asks while it is in the table joins.
  */
 #include "fetchfs/client/store.h"
@@ -26,6 +26,7 @@ struct wanted {
 	struct store_waiter *waiters;
 	unsigned demands;		/* waiters that are not in the background */
 	bool prefetch;			/* there was none so far */
+	bool demanded;			/* there was one from the beginning */
 };
 
 struct store {
@@ -38,7 +39,7 @@ struct store {
 	pthread_cond_t jobs_changed, watch_changed;
 	struct wanted *buckets[BUCKETS];
 	struct wanted *first_job, *last_job;
-	unsigned waiting, prefetching;
+	unsigned waiting, prefetching, demanded;
 	bool stop;
 
 	pthread_t workers[MAX_WORKERS], watch;
@@ -69,6 +70,8 @@ static void forget_wanted(struct store *s, struct wanted *w)
 	*link = w->next;
 	if (w->prefetch)
 		s->prefetching--;
+	if (w->demanded)
+		s->demanded--;
 }
 
 /* lock held. Takes all waiters off, oldest first. */
@@ -98,13 +101,13 @@ static void serve(struct store_waiter *list, errint_t r, const void *data, size_
 }
 
 /* Serves those who wait, also those who come while it does. True: nobody does, and the object has left the table. */
-static void serve_all(struct store *s, struct wanted *w, errint_t r, const void *data, size_t size)
+static void serve_all(struct store *s, struct wanted *w, errint_t r, const void *data, size_t size, bool last)
 {
 	for (;;) {
 		struct store_waiter *list;
 		pthread_mutex_lock(&s->lock);
 		list = take_waiters(s, w);
-		if (!list)
+		if (!list && last)
 			forget_wanted(s, w);
 		pthread_mutex_unlock(&s->lock);
 		if (!list)
@@ -167,11 +170,12 @@ static void process(struct store *s, struct wanted *w)
 		stats_add(s->stats, objects, 1);
 		if (w->prefetch)
 			stats_add(s->stats, prefetched, 1);
-		/* Before those who wait, so that they find it there. Where the cache does not take it they have it from memory. */
-		if (w->object.is_pack)
+		/* Those who wait need not wait for the disk too. Where the cache does not take it they have it from memory. */
+		serve_all(s, w, 0, data, w->object.size, false);
+		if (w->object.is_pack && !cache_has(s->cache, &w->object.digest))
 			(void)cache_put(s->cache, &w->object.digest, data, w->object.size, NULL);
 	}
-	serve_all(s, w, r, data, data ? w->object.size : 0);
+	serve_all(s, w, r, data, data ? w->object.size : 0, true);
 	free(data);
 	dispose_wanted(w);
 }
@@ -274,8 +278,11 @@ static struct wanted *add_wanted(struct store *s, const struct store_object *o, 
 	if (!w)
 		return NULL;
 	w->prefetch = w->request.background = background;
+	w->demanded = !background;
 	if (background)
 		s->prefetching++;
+	else
+		s->demanded++;
 	w->next = *bucket;
 	*bucket = w;
 	return w;
@@ -292,8 +299,7 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	w = find_wanted(s, &o->digest);
 	if (s->stop)
 		r = -ECANCELED;
-	else if (!w && o->is_pack && !waiter->fetch_anyway && cache_has(s->cache, &o->digest))
-		/* With the lock held it is certain: packs leave the table when they are in the cache. */
+	else if (!w && waiter->is_there && waiter->is_there(waiter, o))
 		r = -EALREADY;
 	else if (!w && !(w = fresh = add_wanted(s, o, waiter->background)))
 		r = waiter->background ? -EBUSY : -ENOMEM;
@@ -313,12 +319,34 @@ errint_t store_fetch(struct store *s, const struct store_object *o, struct store
 	return 0;
 }
 
+bool store_is_demanded(struct store *s, bool (*is_ours)(void *context, const struct digest *d), void *context)
+{
+	bool yes = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < BUCKETS && !yes && s->demanded > 0; i++)
+		for (const struct wanted *w = s->buckets[i]; w && !yes; w = w->next)
+			yes = w->demanded && !is_ours(context, &w->object.digest);
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+bool store_is_under_way(struct store *s, const struct digest *d)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = find_wanted(s, d);
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
 void store_prefetch(struct store *s, const struct store_object *o)
 {
 	struct wanted *w = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	if (!s->stop && !find_wanted(s, &o->digest))
+	if (!s->stop && !find_wanted(s, &o->digest) && !cache_has(s->cache, &o->digest))
 		w = add_wanted(s, o, true);
 	pthread_mutex_unlock(&s->lock);
 	if (w)

@@ -34,7 +34,11 @@ struct store_waiter {
 	 */
 	void (*ready)(struct store_waiter *w, errint_t r, const void *data, size_t size);
 	bool background;	/* nobody would notice: errors end the wait at once, and others go first */
-	bool fetch_anyway;	/* the cache was looked at and has no good copy */
+	/*
+	 * Whether what is wanted has come meanwhile, so that it is not fetched twice; NULL: it has not. Asked with the store's lock held, when the object is
+	 * not under way: objects leave the table after their waiters were served and the cache has their packs, so the answer is certain. Must be quick.
+	 */
+	bool (*is_there)(const struct store_waiter *w, const struct store_object *o);
 	int process;		/* thread that waits (as the kernel numbers them), 0: none. When it is being killed, the wait ends. */
 
 	/* The store's own. */
@@ -48,10 +52,16 @@ void store_stop(struct store *s);
 void store_free(struct store *s);
 
 /*
- * Once it is 0, ready will be called, perhaps before this returns. -EALREADY: the object is a pack and is in the cache meanwhile; ready is not
- * called.
+ * Once it is 0, ready will be called, perhaps before this returns. -EALREADY: it is there, says is_there; ready is not called.
  */
 errint_t store_fetch(struct store *s, const struct store_object *o, struct store_waiter *w);
+/*
+ * Whether somebody waits for an object that was not under way in the background already, and that is none of ours (as the caller says; it must not call the
+ * store): then the background should hold back.
+ */
+bool store_is_demanded(struct store *s, bool (*is_ours)(void *context, const struct digest *d), void *context);
+/* Somebody has asked for it, and it is not there yet. May be different a moment later. */
+bool store_is_under_way(struct store *s, const struct digest *d);
 /* A pack that will be wanted soon goes into the cache: in the background, and not where too much is under way. */
 void store_prefetch(struct store *s, const struct store_object *o);
 /* As store_fetch, but waits: a copy (free). limit: seconds, 0: as store_fetch. *ret_error (may be NULL) takes the transport's last words. */

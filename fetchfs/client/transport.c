@@ -103,6 +103,7 @@ static void note_fault(struct transport *t, struct transport_request *r)
 	struct transport_mirror *m = &t->mirrors[r->used_mirror];
 
 	stats_add(t->stats, faults, 1);
+	transport_count_fault(t, r);
 	m->bad_until = clock_now() + backoff(t, NS_PER_SECOND, m->faults, MIRROR_BACKOFF_MAX);
 	if (m->faults < 16)
 		m->faults++;
@@ -122,8 +123,7 @@ static void report_trouble(struct transport *t, const struct transport_request *
 	t->report(t->report_context, true, text);
 }
 
-/* lock held. All that waits for better times is tried at once. */
-static void wake_delayed(struct transport *t)
+void transport_wake_delayed(struct transport *t)
 {
 	for (struct transport_request *r = t->delayed; r; r = r->next)
 		r->due = 0;
@@ -135,9 +135,10 @@ static void note_success(struct transport *t, const struct transport_request *r)
 	struct transport_mirror *m = &t->mirrors[r->used_mirror];
 
 	if (m->faults > 0)
-		wake_delayed(t);
+		transport_wake_delayed(t);
 	m->faults = 0;
 	m->bad_until = 0;
+	transport_count_success(t, r);
 	if (!t->in_trouble)
 		return;
 	t->in_trouble = false;
@@ -217,6 +218,16 @@ static struct transport_slot *free_slot(struct transport *t)
 	return NULL;
 }
 
+/* Some stay free for requests that somebody waits for, unless there are few. */
+static bool has_slot_for_background(const struct transport *t)
+{
+	unsigned idle = 0;
+
+	for (unsigned i = 0; i < t->parallel; i++)
+		idle += !t->slots[i].request;
+	return idle > MIN(2, t->parallel - 1);
+}
+
 /* lock held. Background requests leave room for those that somebody waits for. */
 static void start_requests(struct transport *t)
 {
@@ -226,7 +237,7 @@ static void start_requests(struct transport *t)
 		if (!s)
 			return;
 		r = queue_pop(&t->demand);
-		if (!r && t->in_flight + 2 < 2 * t->parallel)
+		if (!r && t->in_flight + 2 < 2 * t->parallel && has_slot_for_background(t))
 			r = queue_pop(&t->background);
 		if (!r)
 			return;

@@ -51,6 +51,7 @@ struct transport_request {
 	size_t size;
 	char error[TRANSPORT_ERROR_SIZE];	/* "URL: what was wrong" */
 	unsigned used_mirror;
+	int64_t took;		/* ns, the last attempt */
 
 	/* The transport's own. */
 	struct transport_request *next;
@@ -77,5 +78,20 @@ void transport_promote(struct transport *t, struct transport_request *r);
 
 size_t transport_mirrors(const struct transport *t);
 const char *transport_url(const struct transport *t, size_t mirror);
+
+/* How a mirror did since the mount began. */
+struct transport_mirror_info {
+	const char *url;	/* as long as the transport */
+	uint64_t good, faults;	/* attempts */
+	uint64_t bytes;		/* of good bodies */
+	int64_t busy;		/* ns that good transfers took, added up */
+	unsigned faults_in_row;
+	int64_t bad_for;	/* ns since the first of these; 0: it is well */
+	int64_t retry_in;	/* ns while others are preferred */
+	char error[TRANSPORT_ERROR_SIZE];	/* its last fault; "": none */
+};
+void transport_mirror_info(struct transport *t, size_t mirror, struct transport_mirror_info *ret);
+/* All mirrors count as well, and what waits for better times is tried at once. */
+void transport_reset_mirrors(struct transport *t);
 
 #endif

@@ -191,8 +191,11 @@ void transport_curl_end(struct transport *t, struct transport_slot *s, CURLcode 
 	struct transport_request *r = s->request;
 	const struct transport_mirror *m = &t->mirrors[r->used_mirror];
 	long status = 0;
+	curl_off_t took = 0;
 
 	curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(s->curl, CURLINFO_TOTAL_TIME_T, &took);
+	r->took = took * 1000;
 	curl_multi_remove_handle(t->multi, s->curl);
 	stats_add(t->stats, bytes_fetched, r->size);
 	r->result = meaning_of(s, code, status);

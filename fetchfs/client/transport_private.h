@@ -13,6 +13,10 @@ struct transport_mirror {
 	bool is_http;
 	unsigned faults;	/* in a row */
 	int64_t bad_until;	/* ns; others are preferred until then */
+	/* For those who look, by transport's lock: see struct transport_mirror_info. */
+	uint64_t good, all_faults, bytes;
+	int64_t busy, bad_since;
+	char error[TRANSPORT_ERROR_SIZE];
 };
 
 /* One attempt's curl handle, used again and again. */
@@ -58,6 +62,12 @@ struct transport {
 };
 
 enum { REQUEST_QUEUED = 1, REQUEST_DELAYED, REQUEST_SENT, REQUEST_ANSWERED };
+
+/* lock held. What is told about a mirror (transport_mirrors.c). */
+void transport_count_fault(struct transport *t, const struct transport_request *r);
+void transport_count_success(struct transport *t, const struct transport_request *r);
+/* lock held. All that waits for better times is tried at once. */
+void transport_wake_delayed(struct transport *t);
 
 /* Makes the handles. -ENOMEM. */
 errint_t transport_curl_init(struct transport *t);

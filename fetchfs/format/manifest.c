@@ -4,14 +4,15 @@
 #include "fetchfs/format/object.h"
 #include "fetchfs/format/text.h"
 
-enum manifest_key { KEY_NAME, KEY_REVISION, KEY_TIME, KEY_EXPIRES, KEY_KEYRING, KEY_ROOT, KEY_INODES, KEY_BYTES, KEY_TAG, KEY_COUNT };
+enum manifest_key { KEY_NAME, KEY_REVISION, KEY_TIME, KEY_EXPIRES, KEY_KEYRING, KEY_ROOT, KEY_INODES, KEY_BYTES, KEY_TAG, KEY_PROFILE, KEY_COUNT };
 
-static const char *const key_names[KEY_COUNT] = { "name", "revision", "time", "expires", "keyring", "root", "inodes", "bytes", "tag" };
+static const char *const key_names[KEY_COUNT] = { "name", "revision", "time", "expires", "keyring", "root", "inodes", "bytes", "tag",
+	"profile" };
 
 #define ALL_REQUIRED ((1u << KEY_TAG) - 1)
 
-/* "b2-<hex> STORED SIZE", to the end of the value. */
-static errint_t parse_root(struct text_line *l, struct manifest_root *ret)
+/* "b2-<hex> STORED SIZE" */
+static errint_t parse_object(struct text_line *l, struct manifest_root *ret)
 {
 	const char *word;
 	size_t length;
@@ -21,13 +22,35 @@ static errint_t parse_root(struct text_line *l, struct manifest_root *ret)
 		return -EBADMSG;
 	if (text_word(l, &word, &length) < 0 || text_number(word, length, &stored) < 0)
 		return -EBADMSG;
-	if (text_word(l, &word, &length) < 0 || text_number(word, length, &size) < 0 || l->value_length > 0)
+	if (text_word(l, &word, &length) < 0 || text_number(word, length, &size) < 0)
 		return -EBADMSG;
 	/* Compression never doubles anything, so a greater stored size is nonsense. */
 	if (size > OBJECT_MAX_SIZE || stored > 2 * OBJECT_MAX_SIZE)
 		return -EBADMSG;
 	ret->stored_size = (uint32_t)stored;
 	ret->size = (uint32_t)size;
+	return 0;
+}
+
+/* To the end of the value. */
+static errint_t parse_root(struct text_line *l, struct manifest_root *ret)
+{
+	errint_t r = parse_object(l, ret);
+
+	return r == 0 && l->value_length > 0 ? -EBADMSG : r;
+}
+
+/* Makes room for one more where count is a power of two, or 0. */
+static errint_t grow(void **array, size_t count, size_t size)
+{
+	void *larger;
+
+	if (count & (count - 1))
+		return 0;
+	larger = realloc(*array, (count ? 2 * count : 1) * size);
+	if (!larger)
+		return -ENOMEM;
+	*array = larger;
 	return 0;
 }
 
@@ -47,13 +70,28 @@ static errint_t parse_tag(struct manifest *m, struct text_line *l)
 		return -EBADMSG;
 	if (m->tag_count > 0 && strcmp(m->tags[m->tag_count - 1].name, t.name) >= 0)
 		return -EBADMSG;
-	if ((m->tag_count & (m->tag_count - 1)) == 0) {
-		struct manifest_tag *larger = realloc(m->tags, (m->tag_count ? 2 * m->tag_count : 1) * sizeof(*larger));
-		if (!larger)
-			return -ENOMEM;
-		m->tags = larger;
-	}
+	if (grow((void **)&m->tags, m->tag_count, sizeof(t)) < 0)
+		return -ENOMEM;
 	m->tags[m->tag_count++] = t;
+	return 0;
+}
+
+static errint_t parse_profile(struct manifest *m, struct text_line *l)
+{
+	struct manifest_profile p = { .name = "" };
+	const char *word;
+	size_t length;
+
+	if (m->profile_count == MANIFEST_MAX_PROFILES)
+		return -EBADMSG;
+	if (text_word(l, &word, &length) < 0 || text_name(word, length, p.name) < 0 || parse_object(l, &p.list) < 0 ||
+	    parse_root(l, &p.recording) < 0)
+		return -EBADMSG;
+	if (m->profile_count > 0 && strcmp(m->profiles[m->profile_count - 1].name, p.name) >= 0)
+		return -EBADMSG;
+	if (grow((void **)&m->profiles, m->profile_count, sizeof(p)) < 0)
+		return -ENOMEM;
+	m->profiles[m->profile_count++] = p;
 	return 0;
 }
 
@@ -78,6 +116,8 @@ static errint_t parse_value(struct manifest *m, enum manifest_key key, struct te
 		return text_value_number(l, &m->bytes);
 	case KEY_TAG:
 		return parse_tag(m, l);
+	case KEY_PROFILE:
+		return parse_profile(m, l);
 	default:
 		return 0;	/* unknown keys are for later readers */
 	}
@@ -137,15 +177,16 @@ errint_t manifest_parse(const char *text, size_t size, struct manifest *ret, uns
 void manifest_done(struct manifest *m)
 {
 	free(steal_ptr(m->tags));
-	m->tag_count = 0;
+	free(steal_ptr(m->profiles));
+	m->tag_count = m->profile_count = 0;
 }
 
-static void print_root(FILE *f, const struct manifest_root *root)
+static void print_object(FILE *f, const struct manifest_root *root, char end)
 {
 	char text[DIGEST_TEXT_SIZE];
 
 	digest_to_text(&root->digest, text);
-	fprintf(f, "%s %lu %lu\n", text, (unsigned long)root->stored_size, (unsigned long)root->size);
+	fprintf(f, "%s %lu %lu%c", text, (unsigned long)root->stored_size, (unsigned long)root->size, end);
 }
 
 errint_t manifest_format(const struct manifest *m, char **ret_text, size_t *ret_size)
@@ -157,12 +198,17 @@ errint_t manifest_format(const struct manifest *m, char **ret_text, size_t *ret_
 		return -ENOMEM;
 	fprintf(f, "spore-manifest: 1\nname: %s\nrevision: %llu\ntime: %lld\nexpires: %lld\nkeyring: %llu\nroot: ", m->name,
 		(unsigned long long)m->revision, (long long)m->time, (long long)m->expires, (unsigned long long)m->keyring_serial);
-	print_root(f, &m->root);
+	print_object(f, &m->root, '\n');
 	fprintf(f, "inodes: %llu\nbytes: %llu\n", (unsigned long long)m->inodes, (unsigned long long)m->bytes);
 	for (size_t i = 0; i < m->tag_count; i++) {
 		const struct manifest_tag *t = &m->tags[i];
 		fprintf(f, "tag: %s %llu %lld ", t->name, (unsigned long long)t->revision, (long long)t->time);
-		print_root(f, &t->root);
+		print_object(f, &t->root, '\n');
+	}
+	for (size_t i = 0; i < m->profile_count; i++) {
+		fprintf(f, "profile: %s ", m->profiles[i].name);
+		print_object(f, &m->profiles[i].list, ' ');
+		print_object(f, &m->profiles[i].recording, '\n');
 	}
 	if (fclose(f) != 0)
 		return -ENOMEM;
@@ -177,5 +223,13 @@ const struct manifest_tag *manifest_find_tag(const struct manifest *m, const cha
 	for (size_t i = 0; i < m->tag_count; i++)
 		if (strcmp(m->tags[i].name, name) == 0)
 			return &m->tags[i];
+	return NULL;
+}
+
+const struct manifest_profile *manifest_find_profile(const struct manifest *m, const char *name)
+{
+	for (size_t i = 0; i < m->profile_count; i++)
+		if (strcmp(m->profiles[i].name, name) == 0)
+			return &m->profiles[i];
 	return NULL;
 }

@@ -23,6 +23,7 @@
  *	inodes: 14211			total, for statfs
  *	bytes: 301989888		sum of file sizes, for statfs
  *	tag: NAME REVISION TIME b2-<hex> STORED SIZE	any number, sorted by name
+ *	profile: NAME b2-<hex> STORED SIZE b2-<hex> STORED SIZE	its list and its recording (docs/format-profile.md); any number, sorted by name
  *
  *	spore-keyring: 1
  *	name: debian
@@ -36,6 +37,7 @@
 #define MANIFEST_MAX_SIZE ((size_t)(1 * MIB))
 #define MANIFEST_NAME_MAX 63		/* letters, digits, '.', '_' and '-', not starting with '.' or '-' */
 #define MANIFEST_MAX_TAGS 4096
+#define MANIFEST_MAX_PROFILES 64
 #define KEYRING_MAX_KEYS 64
 
 struct manifest_root {
@@ -50,6 +52,12 @@ struct manifest_tag {
 	struct manifest_root root;
 };
 
+/* What a client fetches ahead (of this revision), and the paths that it was made from. */
+struct manifest_profile {
+	char name[MANIFEST_NAME_MAX + 1];
+	struct manifest_root list, recording;
+};
+
 struct manifest {
 	char name[MANIFEST_NAME_MAX + 1];
 	uint64_t revision;
@@ -59,6 +67,8 @@ struct manifest {
 	uint64_t inodes, bytes;
 	struct manifest_tag *tags;	/* owned: manifest_done */
 	size_t tag_count;
+	struct manifest_profile *profiles;	/* owned */
+	size_t profile_count;
 };
 
 struct keyring {
@@ -76,6 +86,7 @@ errint_t manifest_parse(const char *text, size_t size, struct manifest *ret, uns
 errint_t manifest_format(const struct manifest *m, char **ret_text, size_t *ret_size);
 void manifest_done(struct manifest *m);
 const struct manifest_tag *manifest_find_tag(const struct manifest *m, const char *name);
+const struct manifest_profile *manifest_find_profile(const struct manifest *m, const char *name);
 
 errint_t keyring_parse(const char *text, size_t size, struct keyring *ret, unsigned *ret_line);
 errint_t keyring_format(const struct keyring *k, char **ret_text, size_t *ret_size);

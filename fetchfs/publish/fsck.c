@@ -7,6 +7,7 @@
 #include "common/io.h"
 #include "fetchfs/format/object.h"
 #include "fetchfs/format/pack.h"
+#include "fetchfs/format/profile_list.h"
 #include "fetchfs/publish/publish.h"
 #include "fetchfs/publish/table.h"
 #include "fetchfs/publish/viewer.h"
@@ -240,6 +241,68 @@ static errint_t check_history(struct fsck *f)
 	return 0;
 }
 
+/* An object that a profile has of its own. *ret stays NULL with --quick, which looks at the size only. */
+static errint_t get_profile_part(struct fsck *f, const struct manifest_root *part, void **ret)
+{
+	struct reader *reader = f->viewer.view.reader;
+	char path[OBJECT_PATH_SIZE];
+	struct stat st;
+
+	f->object_count++;
+	f->stored_bytes += part->stored_size;
+	if (!f->quick || reader_directory(reader) < 0)
+		return reader_get_object(reader, &part->digest, part->stored_size, part->size, ret, &f->viewer.trouble);
+	object_path(&part->digest, path);
+	if (fstatat(reader_directory(reader), path, &st, 0) < 0)
+		return -errno;
+	return st.st_size == (off_t)part->stored_size ? 0 : -EBADMSG;
+}
+
+/* What the list names is there; what the tree names too has been looked at. */
+static errint_t check_list(struct fsck *f, const struct manifest_profile *p, const void *data)
+{
+	struct profile_list_object o;
+	struct profile_list l;
+	errint_t r = profile_list_open(data, p->list.size, &l);
+
+	for (uint32_t i = 0; r == 0 && profile_list_get(&l, i, &o); i++) {
+		struct catalog_object object = { .digest = o.digest, .stored_size = o.stored_size, .size = o.size, .kind = o.kind };
+		if (o.kind == PROFILE_LIST_CATALOG && table_find(&f->catalogs, le64_get(o.digest.bytes), &o.digest, digest_key_equal))
+			continue;
+		r = check_object(f, &object);
+		if (r < 0 && r != -ENOMEM) {
+			found(f);
+			r = 0;
+		}
+	}
+	return r;
+}
+
+static errint_t check_profile(struct fsck *f, const struct manifest_profile *p)
+{
+	struct trouble *t = &f->viewer.trouble;
+	_cleanup_free_ void *list = NULL, *recording = NULL;
+	errint_t r = get_profile_part(f, &p->list, &list);
+
+	if (r == 0 && list)
+		r = check_list(f, p, list);
+	if (r < 0 && r != -ENOMEM) {
+		t->exit_code = 0;
+		trouble_set(t, r, EXIT_DATA, "the list of profile '%s' is missing or damaged; publish with that profile again", p->name);
+		found(f);
+		r = 0;
+	}
+	if (r == 0)
+		r = get_profile_part(f, &p->recording, &recording);
+	if (r < 0 && r != -ENOMEM) {
+		t->exit_code = 0;
+		trouble_set(t, r, EXIT_DATA, "the recording of profile '%s' is missing or damaged; publish with that profile again", p->name);
+		found(f);
+		r = 0;
+	}
+	return r;
+}
+
 static void check_expiry(struct fsck *f)
 {
 	const struct view *v = &f->viewer.view;
@@ -271,6 +334,8 @@ static errint_t check_all(struct fsck *f, const char *where)
 		r = check_tree(f, &root, v->revision);
 	for (size_t i = 0; r == 0 && !f->viewer.tag && i < v->manifest.tag_count; i++)
 		r = check_tree(f, &v->manifest.tags[i].root, v->manifest.tags[i].revision);
+	for (size_t i = 0; r == 0 && i < v->manifest.profile_count; i++)
+		r = check_profile(f, &v->manifest.profiles[i]);
 	progress_end(&f->progress);
 	return r;
 }

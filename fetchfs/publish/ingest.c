@@ -9,6 +9,7 @@
 #include "fetchfs/format/object.h"
 #include "fetchfs/format/pack.h"
 #include "fetchfs/publish/pack_builder.h"
+#include "fetchfs/publish/spool.h"
 
 #define WINDOW_BYTES (32 * MIB)
 #define WINDOW_PIECES 256	/* each may hold a descriptor */
@@ -55,7 +56,8 @@ struct ingest {
 	unsigned window_pieces;
 	struct parcel *parcels, **last_parcel;
 	unsigned parcels_in_flight;
-	struct open_pack pack, profile_pack;	/* the second: for what the profile names */
+	struct open_pack pack;
+	struct spool spool;		/* what profiles name */
 	struct ingest_counts counts;
 	errint_t error;			/* the first one; nothing is submitted after it */
 };
@@ -68,6 +70,7 @@ errint_t ingest_new(const struct ingest_options *o, struct ingest **ret)
 	if (!s)
 		return -ENOMEM;
 	s->o = *o;
+	s->spool = (struct spool)SPOOL_INIT;
 	s->last_piece = &s->pieces;
 	s->last_parcel = &s->parcels;
 	r = pool_new(o->jobs, &s->pool);
@@ -128,6 +131,8 @@ struct blob *ingest_learn_blob(struct ingest *s, const struct digest *d, uint32_
 	if (b)
 		return b;
 	b = new_blob(s, d, stored_size, size, kind);
+	if (b)
+		b->learned = true;
 	return b && table_add(&s->blobs, content_hash(d), b) == 0 ? b : NULL;
 }
 
@@ -269,11 +274,63 @@ static void open_pack_done(struct open_pack *o)
 	free(o->packed);
 }
 
-/* Content that nobody had: where it goes depends on its length, and on whether the profile names the file it was first met in. Takes data. */
-static errint_t place_content(struct ingest *s, const struct tree_node *node, struct content *c, void *data)
+static errint_t put_into_pack(struct ingest *s, struct content *c, const void *data)
 {
-	struct open_pack *o = profile_has(s->o.profile, node) ? &s->profile_pack : &s->pack;
-	errint_t r;
+	errint_t r = pack_content(s, &s->pack, c, data);
+
+	if (r < 0)
+		return s->error = r;
+	return pack_builder_is_full(&s->pack.builder) ? send_pack(s, &s->pack) : 0;
+}
+
+/* Has no blob yet: its offset is its number in the spool until then. */
+static errint_t put_aside(struct ingest *s, struct content *c, const struct profile_rank *rank, const void *data)
+{
+	errint_t r = spool_add(&s->spool, s->o.repository, c, rank, data, &c->offset);
+
+	if (r < 0)
+		s->error = r == -ENOMEM ? r : trouble_errno(s->o.trouble, r, "cannot write a temporary file for what the profiles name");
+	return s->error;
+}
+
+/* When all has been read: what the profiles name, in their order, each profile in packs of its own. */
+static errint_t pack_profiles(struct ingest *s)
+{
+	spool_sort(&s->spool);
+	for (size_t i = 0; s->error == 0 && i < s->spool.count; i++) {
+		const struct spooled *item = &s->spool.items[i];
+		_cleanup_free_ void *data = NULL;
+		errint_t r = spool_read(&s->spool, item, &data);
+		if (i == 0 || item->rank.profile != s->spool.items[i - 1].rank.profile)
+			send_pack(s, &s->pack);
+		if (r < 0)
+			s->error = trouble_errno(s->o.trouble, r, "cannot read the temporary file of what the profiles name");
+		else if (s->error == 0)
+			put_into_pack(s, item->content, data);
+	}
+	return s->error;
+}
+
+/* A content that is known already, met again: what waits for its place may move ahead, and what lies elsewhere may be moved. */
+static void meet_again(struct ingest *s, const struct piece *p, struct content *c)
+{
+	bool movable = s->o.repack && c->blob && c->blob->learned && c->blob->kind == CATALOG_OBJECT_PACK;
+	struct profile_rank rank;
+
+	if ((c->blob && !movable) || !profiles_rank(s->o.profiles, p->node, p->offset, p->length, &rank))
+		return;
+	if (!c->blob) {
+		spool_raise(&s->spool, c->offset, &rank);
+		return;
+	}
+	c->blob = NULL;
+	put_aside(s, c, &rank, p->data);
+}
+
+/* Content that nobody had: where it goes depends on its length, and on whether a profile names the file it was first met in. Takes data. */
+static errint_t place_content(struct ingest *s, const struct piece *p, struct content *c, void *data)
+{
+	struct profile_rank rank;
 
 	s->counts.new_contents++;
 	s->counts.new_bytes += c->length;
@@ -285,11 +342,12 @@ static errint_t place_content(struct ingest *s, const struct tree_node *node, st
 		}
 		return send_parcel(s, c->blob, data);
 	}
-	r = pack_content(s, o, c, data);
+	if (profiles_rank(s->o.profiles, p->node, p->offset, p->length, &rank))
+		put_aside(s, c, &rank, data);
+	else
+		put_into_pack(s, c, data);
 	free(data);
-	if (r < 0)
-		return s->error = r;
-	return pack_builder_is_full(&o->builder) ? send_pack(s, o) : 0;
+	return s->error;
 }
 
 /* Pieces on their way in. */
@@ -369,12 +427,14 @@ static void retire_piece(struct ingest *s)
 	s->counts.pieces++;
 	s->counts.bytes += p->length;
 	c = table_find(&s->contents, content_hash(&p->digest), &p->digest, content_equal);
-	if (!c) {
+	if (c) {
+		meet_again(s, p, c);
+	} else {
 		c = new_content(s, &p->digest, p->length);
 		if (!c)
 			s->error = -ENOMEM;
 		else
-			place_content(s, p->node, c, steal_ptr(p->data));
+			place_content(s, p, c, steal_ptr(p->data));
 	}
 	*p->slot = c;
 	if (s->o.progress)
@@ -433,7 +493,7 @@ errint_t ingest_from_file(struct ingest *s, struct ingest_file *f, uint64_t offs
 	return submit_piece(s, p);
 }
 
-errint_t ingest_from_memory(struct ingest *s, void *data, uint32_t length, const struct tree_node *node, const struct content **slot)
+errint_t ingest_from_memory(struct ingest *s, void *data, uint32_t length, const struct tree_node *node, uint64_t offset, const struct content **slot)
 {
 	struct piece *p = s->error == 0 ? calloc(1, sizeof(*p)) : NULL;
 
@@ -443,6 +503,7 @@ errint_t ingest_from_memory(struct ingest *s, void *data, uint32_t length, const
 	}
 	p->node = node;
 	p->data = data;
+	p->offset = offset;
 	p->length = length;
 	p->slot = slot;
 	return submit_piece(s, p);
@@ -453,7 +514,7 @@ errint_t ingest_finish(struct ingest *s)
 	while (s->pieces)
 		retire_piece(s);
 	if (s->error == 0)
-		send_pack(s, &s->profile_pack);
+		pack_profiles(s);
 	if (s->error == 0)
 		send_pack(s, &s->pack);
 	while (s->parcels)
@@ -485,7 +546,7 @@ void ingest_free(struct ingest *s)
 	ingest_finish(s);
 	pool_free(s->pool);
 	open_pack_done(&s->pack);
-	open_pack_done(&s->profile_pack);
+	spool_done(&s->spool);
 	table_done(&s->contents);
 	table_done(&s->blobs);
 	free(s);

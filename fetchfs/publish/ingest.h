@@ -24,7 +24,8 @@ struct ingest_options {
 	struct arena *arena;		/* contents and blobs live there; used by one thread */
 	unsigned jobs;
 	int level;			/* of zstd */
-	const struct profile *profile;	/* or NULL: contents of the files that it names get packs of their own */
+	const struct profiles *profiles;	/* or NULL: contents of the files that one names get packs of their own, in its order */
+	bool repack;			/* what profiles name goes into packs of theirs also where the repository holds it in others */
 	struct progress *progress;	/* or NULL */
 	struct trouble *trouble;
 };
@@ -53,8 +54,8 @@ errint_t ingest_file_end(struct ingest *s, struct ingest_file *f);
 
 /* length bytes (at most CHUNK_SIZE) at offset; *slot is filled by the time ingest_finish returns. */
 errint_t ingest_from_file(struct ingest *s, struct ingest_file *f, uint64_t offset, uint32_t length, const struct content **slot);
-/* Bytes in memory (malloc'd; passes to the ingest, also on failure). */
-errint_t ingest_from_memory(struct ingest *s, void *data, uint32_t length, const struct tree_node *node, const struct content **slot);
+/* Bytes in memory (malloc'd; passes to the ingest, also on failure) that stand at offset in the file. */
+errint_t ingest_from_memory(struct ingest *s, void *data, uint32_t length, const struct tree_node *node, uint64_t offset, const struct content **slot);
 
 /* Everything in flight is done and written. After a failure: everything has stopped. */
 errint_t ingest_finish(struct ingest *s);

@@ -8,6 +8,7 @@
 #include "fetchfs/publish/build.h"
 #include "fetchfs/publish/keys.h"
 #include "fetchfs/publish/learn.h"
+#include "fetchfs/publish/publish_profiles.h"
 #include "fetchfs/publish/source.h"
 
 #include <jansson.h>
@@ -21,11 +22,11 @@
 
 struct publish {
 	/* what was asked for */
-	const char *key, *passphrase_file, *profile_file;
+	const char *key, *passphrase_file;
 	const char *tags[64];
 	size_t tag_count;
 	uint64_t jobs, level, days;
-	bool dry_run, json;
+	bool dry_run, json, repack;
 	const char *repository_path, *source;
 	/* what is worked with */
 	struct trouble trouble;
@@ -35,7 +36,7 @@ struct publish {
 	struct signify_secret secret;
 	struct tree tree;
 	struct arena stored;		/* contents and blobs */
-	struct profile *profile;
+	struct publish_profiles profiles;
 	struct ingest *ingest;
 	struct known_catalogs known;
 	struct progress progress;
@@ -90,8 +91,12 @@ static int on_option(void *context, int id, const char *value)
 		p->passphrase_file = value;
 		return 0;
 	case 'p':
-		p->profile_file = value;
+		return publish_profiles_give(&p->profiles, value);
+	case 'r':
+		p->repack = true;
 		return 0;
+	case 'D':
+		return publish_profiles_drop(&p->profiles, value);
 	case 'd':
 		p->dry_run = true;
 		return 0;
@@ -158,17 +163,15 @@ static errint_t start_ingest(struct publish *p)
 	struct ingest_options o = {
 		.repository = p->dry_run ? NULL : &p->repository, .source = strcmp(p->source, "-") == 0 ? "" : p->source,
 		.arena = &p->stored, .jobs = p->jobs ? (unsigned)p->jobs : default_jobs(), .level = (int)p->level,
-		.progress = &p->progress, .trouble = &p->trouble,
+		.repack = p->repack, .progress = &p->progress, .trouble = &p->trouble,
 	};
 	errint_t r;
 
 	p->stored.max = SIZE_MAX;
-	if (p->profile_file) {
-		r = profile_read(p->profile_file, &p->profile, &p->trouble);
-		if (r < 0)
-			return r;
-		o.profile = p->profile;
-	}
+	r = publish_profiles_load(&p->profiles, p->has_revision ? &p->view : NULL, &p->trouble);
+	if (r < 0)
+		return r;
+	o.profiles = &p->profiles.profiles;
 	r = ingest_new(&o, &p->ingest);
 	if (r < 0 || !p->has_revision)
 		return r;
@@ -233,7 +236,10 @@ static errint_t make_manifest(struct publish *p)
 		memcpy(m->tags, last->tags, last->tag_count * sizeof(*m->tags));
 		m->tag_count = last->tag_count;
 	}
-	if (last && digest_equal(&last->root.digest, &m->root.digest) && tags_unchanged(p)) {
+	r = publish_profiles_store(&p->profiles, p->view.reader, p->dry_run ? NULL : p->ingest, last, m, &p->trouble);
+	if (r < 0)
+		return r;
+	if (last && digest_equal(&last->root.digest, &m->root.digest) && tags_unchanged(p) && publish_profiles_equal(last, m)) {
 		/* The same again; only a manifest whose time is half over is signed anew, so that a regular publish keeps it alive. */
 		p->outcome = last->expires - m->time < (int64_t)p->days * DAY / 2 ? RENEWED : UNCHANGED;
 		m->revision = last->revision;
@@ -256,7 +262,8 @@ static errint_t write_manifest(struct publish *p)
 	if (r == 0)
 		r = repository_sync(&p->repository);
 	snprintf(name, sizeof(name), REPOSITORY_HISTORY "/%llu", (unsigned long long)p->manifest.revision);
-	if (r == 0)
+	/* The history keeps when a revision was published, not when it was signed anew. */
+	if (r == 0 && p->outcome != RENEWED)
 		r = repository_put_text(&p->repository, name, data, size);
 	if (r == 0)
 		r = repository_put_text(&p->repository, MANIFEST_FILE, data, size);
@@ -313,15 +320,15 @@ static int print_json(const struct publish *p)
 {
 	const struct ingest_counts *c = ingest_counts(p->ingest);
 	char root[DIGEST_TEXT_SIZE];
-	json_t *j;
+	json_t *j, *profiles = publish_profiles_json(&p->profiles);
 
 	digest_to_text(&p->manifest.root.digest, root);
-	j = json_pack("{s:s, s:I, s:b, s:b, s:s, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:f}", "name", p->manifest.name, "revision",
+	j = json_pack("{s:s, s:I, s:b, s:b, s:s, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:o, s:f}", "name", p->manifest.name, "revision",
 		      (json_int_t)p->manifest.revision, "changed", p->outcome == CHANGED, "dry_run", p->dry_run, "root", root, "inodes",
 		      (json_int_t)p->manifest.inodes, "files", (json_int_t)p->built.files, "bytes", (json_int_t)p->manifest.bytes, "catalogs",
 		      (int)p->built.catalogs, "new_catalogs", (int)p->built.new_catalogs, "new_contents", (json_int_t)c->new_contents,
 		      "new_bytes", (json_int_t)c->new_bytes, "new_objects", (json_int_t)c->objects, "new_stored_bytes",
-		      (json_int_t)c->stored_bytes, "seconds", seconds_since(&p->start));
+		      (json_int_t)c->stored_bytes, "profiles", profiles, "seconds", seconds_since(&p->start));
 	if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) < 0 || puts("") < 0 || fflush(stdout) != 0) {
 		message_error("cannot write the summary");
 		json_decref(j);
@@ -342,13 +349,14 @@ static int report(const struct publish *p)
 		     (p->dry_run ? would : done)[p->outcome], p->manifest.name, (unsigned long long)p->manifest.revision,
 		     (unsigned long long)p->built.files, format_size(p->manifest.bytes, bytes), format_size(c->new_bytes, new_bytes),
 		     format_size(c->stored_bytes, stored), (unsigned long long)c->objects, seconds_since(&p->start));
+	publish_profiles_report(&p->profiles);
 	return p->json ? print_json(p) : 0;
 }
 
 static void publish_done(struct publish *p)
 {
 	ingest_free(p->ingest);
-	profile_free(p->profile);
+	publish_profiles_done(&p->profiles);
 	known_catalogs_done(&p->known);
 	tree_done(&p->tree);
 	arena_done(&p->stored);
@@ -385,7 +393,9 @@ static const struct option_spec options[] = {
 	{ 'j', "jobs", "JOBS", "worker threads (default: one for each processor)", 'j' },
 	{ 'l', "level", "LEVEL", "zstd's level, 1 to 22 (default: 12)", 'l' },
 	{ 'e', "expires", "DAYS", "how long clients take the manifest for valid (default: 365)", 'e' },
-	{ 0, "profile", "FILE", "pack the files that FILE names (a path a line) apart from the rest: what a boot reads", 'p' },
+	{ 0, "profile", "[NAME=]FILE", "clients fetch ahead what FILE names (default NAME: boot); may be given several times", 'p' },
+	{ 0, "repack", NULL, "lay out anew what profiles name also where the repository holds it already", 'r' },
+	{ 0, "drop-profile", "NAME", "do not keep this profile of the last revision (may be given several times)", 'D' },
 	{ 0, "passphrase-file", "FILE", "passphrase of an encrypted key: the first line of FILE", 'f' },
 	{ 0, "dry-run", NULL, "read and compare, but write nothing", 'd' },
 	{ 0, "json", NULL, "print a summary in JSON", 'J' },

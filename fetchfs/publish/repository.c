@@ -210,6 +210,19 @@ errint_t repository_put_object(struct repository *r, const struct digest *d, con
 	return e;
 }
 
+int repository_open_temporary(struct repository *r)
+{
+	char tmp[NAME_SIZE];
+	int fd;
+
+	snprintf(tmp, NAME_SIZE, TMP "/%ld-%u", (long)getpid(), atomic_fetch_add(&r->serial, 1));
+	fd = openat(r->fd, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	unlinkat(r->fd, tmp, 0);
+	return fd;
+}
+
 errint_t repository_sync(struct repository *r)
 {
 	return syncfs(r->fd) < 0 ? -errno : 0;

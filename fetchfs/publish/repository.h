@@ -43,6 +43,8 @@ void repository_close(struct repository *r);
 errint_t repository_find_object(struct repository *r, const struct digest *d, uint64_t size, uint32_t *ret_stored_size);
 /* Any thread. The object appears under its name at once and whole, but is on the disk only after repository_sync. */
 errint_t repository_put_object(struct repository *r, const struct digest *d, const void *stored, size_t stored_size);
+/* A file of the writer's own that has no name any more: read and write; or -errno. */
+int repository_open_temporary(struct repository *r);
 /* All that was written so far is on the disk. */
 errint_t repository_sync(struct repository *r);
 /* Replaces a text in one step and syncs it: "manifest", "history/7". */

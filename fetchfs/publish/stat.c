@@ -2,6 +2,7 @@
 /* fetchfs stat: what a repository holds, in figures. */
 #include "fetchfs/publish/publish.h"
 #include "common/arena.h"
+#include "fetchfs/format/profile_list.h"
 #include "fetchfs/publish/table.h"
 #include "fetchfs/publish/viewer.h"
 
@@ -17,6 +18,10 @@ struct stat_verb {
 	uint64_t catalogs, catalog_bytes, catalog_stored;
 	uint64_t packs, chunks, object_bytes, stored;
 	uint64_t unique_bytes;
+	struct profile_figures {
+		uint32_t objects;
+		uint64_t stored_bytes;
+	} profiles[MANIFEST_MAX_PROFILES];
 };
 
 static struct stat_verb settings;
@@ -128,6 +133,36 @@ static errint_t count_catalog(void *context, const struct view_catalog *v)
 	return r;
 }
 
+/* What each profile of the latest revision lists. */
+static errint_t count_profile(struct stat_verb *s, const struct manifest_profile *p, struct profile_figures *ret)
+{
+	struct view *v = &s->viewer.view;
+	struct profile_list_object o;
+	_cleanup_free_ void *data = NULL;
+	struct profile_list l;
+	errint_t r = reader_get_object(v->reader, &p->list.digest, p->list.stored_size, p->list.size, &data, v->trouble);
+
+	if (r < 0)
+		return r;
+	r = profile_list_open(data, p->list.size, &l);
+	if (r < 0)
+		return trouble_set(v->trouble, r, EXIT_DATA, "the list of profile '%s' is malformed, or of a newer version", p->name);
+	ret->objects = l.count;
+	for (uint32_t i = 0; profile_list_get(&l, i, &o); i++)
+		ret->stored_bytes += o.stored_size;
+	return 0;
+}
+
+static errint_t count_profiles(struct stat_verb *s)
+{
+	const struct manifest *m = &s->viewer.view.manifest;
+	errint_t r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->profile_count; i++)
+		r = count_profile(s, &m->profiles[i], &s->profiles[i]);
+	return r;
+}
+
 static errint_t nothing(void *context, const struct walk_entry *e)
 {
 	(void)context;
@@ -144,15 +179,18 @@ static errint_t print_json(const struct stat_verb *s)
 {
 	const struct view *v = &s->viewer.view;
 	char root[DIGEST_TEXT_SIZE];
-	json_t *tags = json_array(), *j;
+	json_t *tags = json_array(), *profiles = json_array(), *j;
 
 	digest_to_text(&v->root_record.digest, root);
 	for (size_t i = 0; i < v->manifest.tag_count; i++)
 		json_array_append_new(tags, json_pack("{s:s, s:I, s:I}", "name", v->manifest.tags[i].name, "revision",
 						      (json_int_t)v->manifest.tags[i].revision, "time", (json_int_t)v->manifest.tags[i].time));
-	j = json_pack("{s:s, s:I, s:s, s:I, s:I, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "name",
+	for (size_t i = 0; i < v->manifest.profile_count; i++)
+		json_array_append_new(profiles, json_pack("{s:s, s:I, s:I}", "name", v->manifest.profiles[i].name, "objects",
+							  (json_int_t)s->profiles[i].objects, "stored_bytes", (json_int_t)s->profiles[i].stored_bytes));
+	j = json_pack("{s:s, s:I, s:s, s:I, s:I, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "name",
 		      v->manifest.name, "revision", (json_int_t)v->revision, "root", root, "time", (json_int_t)v->manifest.time, "expires",
-		      (json_int_t)v->manifest.expires, "verified", v->trusted, "tags", tags, "inodes",
+		      (json_int_t)v->manifest.expires, "verified", v->trusted, "tags", tags, "profiles", profiles, "inodes",
 		      (json_int_t)(s->directories + s->files + s->symlinks + s->others), "directories", (json_int_t)s->directories, "files",
 		      (json_int_t)s->files, "symlinks", (json_int_t)s->symlinks, "others", (json_int_t)s->others, "bytes", (json_int_t)s->bytes,
 		      "allocated", (json_int_t)s->allocated, "unique_bytes", (json_int_t)s->unique_bytes, "packs", (json_int_t)s->packs, "chunks",
@@ -191,6 +229,9 @@ static void print_plain(const struct stat_verb *s)
 	print_time("expires:", v->manifest.expires);
 	for (size_t i = 0; i < v->manifest.tag_count; i++)
 		printf("%-14s%s = revision %llu\n", "tag:", v->manifest.tags[i].name, (unsigned long long)v->manifest.tags[i].revision);
+	for (size_t i = 0; i < v->manifest.profile_count; i++)
+		printf("%-14s%s: %lu objects, %s\n", "profile:", v->manifest.profiles[i].name, (unsigned long)s->profiles[i].objects,
+		       format_size(s->profiles[i].stored_bytes, a));
 	printf("%-14s%llu files, %llu directories, %llu symbolic links, %llu others\n", "entries:", (unsigned long long)s->files,
 	       (unsigned long long)s->directories, (unsigned long long)s->symlinks, (unsigned long long)s->others);
 	printf("%-14s%s (%s without holes)\n", "content:", format_size(s->bytes, a), format_size(s->allocated, b));
@@ -215,6 +256,8 @@ static int run(void *context, int operands, char **operand)
 		r = view_root(&s->viewer.view, &root);
 	if (r == 0)
 		r = walk(&s->viewer.view, &root, &visitor, s);
+	if (r == 0)
+		r = count_profiles(s);
 	if (r == 0 && s->viewer.json)
 		r = print_json(s);
 	else if (r == 0)

@@ -286,7 +286,7 @@ static errint_t flush_piece(struct content_reader *c)
 	c->size = 0;
 	uint32_t filled = c->filled;
 	c->filled = 0;
-	return ingest_from_memory(c->tar->ingest, steal_ptr(c->piece), filled, c->node, &e->content);
+	return ingest_from_memory(c->tar->ingest, steal_ptr(c->piece), filled, c->node, c->position - filled, &e->content);
 }
 
 static errint_t add_hole(struct content_reader *c, uint64_t end)

@@ -20,6 +20,7 @@ struct blob {
 	uint32_t stored_size, size;
 	uint32_t kind;			/* CATALOG_OBJECT_* */
 	uint32_t mark, index;		/* the catalog builder's: number of a catalog, index there */
+	bool learned;			/* the repository held it before */
 };
 
 /* Up to CHUNK_SIZE bytes of content, and where they are. */

@@ -5,9 +5,9 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # the stages use what is set here
 
-cfg_repository='' cfg_tag='' cfg_proxy='' cfg_cache_quota='' cfg_scratch=auto cfg_scratch_size='' cfg_shell=no cfg_datasource=auto
+cfg_repository='' cfg_tag='' cfg_revision='' cfg_date='' cfg_update=no cfg_proxy='' cfg_cache_quota='' cfg_scratch=auto cfg_scratch_size='' cfg_shell=no cfg_datasource=auto
 cfg_init='' cfg_onfail=halt cfg_ntp='' cfg_network_timeout=30 cfg_mount_timeout=60 cfg_resize=yes
-cfg_build_date=''
+cfg_build_date='' cfg_profile='' cfg_record=no
 settings_unknown=
 
 # setting_assign KEY VALUE: 1 for a key that is not known.
@@ -15,8 +15,13 @@ setting_assign() {
 	case $1 in
 	repository) cfg_repository=$2 ;;
 	tag) cfg_tag=$2 ;;
+	revision) setting_number "$2" && cfg_revision=$2 ;;
+	date) setting_date "$2" && cfg_date=$2 ;;
+	update) setting_yes_no "$2" && cfg_update=$yes_no ;;
 	proxy) cfg_proxy=$2 ;;
 	cache_quota) cfg_cache_quota=$2 ;;
+	profile) setting_names "$2" && cfg_profile=$2 ;;
+	record) setting_yes_no "$2" && cfg_record=$yes_no ;;
 	scratch) cfg_scratch=$2 ;;
 	scratch_size) cfg_scratch_size=$2 ;;
 	shell) setting_yes_no "$2" && cfg_shell=$yes_no ;;
@@ -40,9 +45,23 @@ setting_yes_no() {
 	esac
 }
 
+# Names of profiles, separated by colons: they go into a list of mount options.
+setting_names() {
+	case $1 in
+	*[!A-Za-z0-9._:-]*) return 1 ;;
+	esac
+}
+
 setting_number() {
 	case $1 in
 	'' | *[!0-9]* | ?????????????*) return 1 ;;
+	esac
+}
+
+# What fetchfs reads further; here only that it stays one mount option.
+setting_date() {
+	case $1 in
+	'' | *[!0-9TZ:+-]*) return 1 ;;
 	esac
 }
 
@@ -127,7 +146,7 @@ settings_context() {
 	[ -r "$1" ] || return 0
 	while read -r line || [ -n "$line" ]; do
 		case $line in
-		repository=* | tag=* | proxy=* | cache_quota=* | resize=*) setting_pair "${line%%=*}" "${line#*=}" ;;
+		repository=* | tag=* | proxy=* | cache_quota=* | profile=* | resize=*) setting_pair "${line%%=*}" "${line#*=}" ;;
 		'') ;;
 		*) settings_unknown="$settings_unknown ${line%%=*}" ;;
 		esac

@@ -14,6 +14,7 @@
 #   WORKLOADS  ("W1 W2 W3 W4seq W4rand W5")
 #   STATES     ("cold warm hot"); warm and hot are measured at the first round trip alone
 #   RATE       megabits a second (1000)
+#   DISKS      a directory for the disks of clients and for ext4's (the temporary directory); in memory where the machine's disk is not quiet
 #   OUTPUT     a file for all single figures, as JSON where it ends so, else CSV
 . "$(dirname "$0")/../functions.sh"
 . deps/lib.sh
@@ -23,6 +24,7 @@
 runs=${RUNS:-3} peers=${PEERS:-ext4 squashfs-1m fetchfs} rtts=${RTT:-0 10 50} states=${STATES:-cold warm hot}
 workloads=${WORKLOADS:-W1 W2 W3 W4seq W4rand W5}
 RATE=${RATE:-1000}
+disks=$T loops=
 need_root
 need_fuse
 results=$T/results
@@ -37,6 +39,16 @@ peer_do() {
 	"${peer%%-*}_$verb" "$@"
 }
 
+# attach FILE [-r]: sets loop. Those that are attached at the end are detached then.
+attach() {
+	loop=$(losetup -f --show ${2:+"$2"} "$1")
+	loops="$loops $loop "
+}
+detach() {
+	losetup -d "$1"
+	loops=$(echo "$loops" | sed "s| $1 ||")
+}
+
 drop_pages() {
 	sync "$1"
 	dd of="$1" oflag=nocache conv=notrunc count=0 status=none
@@ -44,19 +56,20 @@ drop_pages() {
 
 # What a peer keeps on disk: an ext4 file system made anew, and mounted around each mount of the peer.
 new_cache() {
-	truncate -s 3G "$T/$1.disk"
-	mke2fs -q -F -t ext4 -N 100000 -E lazy_itable_init=0,nodiscard "$T/$1.disk"
+	truncate -s 3G "$disks/$1.disk"
+	mke2fs -q -F -t ext4 -N 100000 -E lazy_itable_init=0,nodiscard "$disks/$1.disk"
 }
 mount_cache() {
-	[ -e "$T/$1.disk" ] || new_cache "$1"
+	[ -e "$disks/$1.disk" ] || new_cache "$1"
 	mkdir -p "$T/$1.cache"
-	cache_loop=$(losetup -f --show "$T/$1.disk")
-	mount -t ext4 "$cache_loop" "$T/$1.cache"
+	attach "$disks/$1.disk"
+	cache_loop=$loop
+	mount -t ext4 "$loop" "$T/$1.cache"
 }
 unmount_cache() {
 	umount "$T/$1.cache"
-	losetup -d "$cache_loop"
-	drop_pages "$T/$1.disk"
+	detach "$cache_loop"
+	drop_pages "$disks/$1.disk"
 }
 
 # The tree, and what each peer makes of it, kept from bench to bench.
@@ -145,21 +158,18 @@ warm_and_hot() {
 	done
 }
 
-give_back() { return "$1"; }
-# Whatever was mounted goes, then the loop devices (of this run's files alone), then the namespaces; test_end does the rest.
+# Whatever was mounted goes, then the loop devices (of this run's files alone), then the rest.
 bench_end() {
 	code=$?
-	trap - EXIT
 	for mount in "$T/mnt/dev" "$T/mnt" "$T/squashfs.nbd" "$T"/*.cache; do umount -l "$mount" 2>/dev/null || :; done
-	for file in "$T"/*.disk "$T/squashfs.nbd" "${served:-$T}/tree.ext4"; do
-		losetup -j "$file" 2>/dev/null | cut -d: -f1 | xargs -r -n 1 losetup -d || :
-	done
-	remove_network
-	if give_back "$code"; then test_end; else test_end; fi
+	for loop in $loops; do losetup -d "$loop" || :; done
+	[ "$disks" = "$T" ] || rm -rf "$disks"
+	if give_back "$code"; then network_end; else network_end; fi
 }
 trap bench_end EXIT
 
 need_network
+[ -z "${DISKS:-}" ] || disks=$(mktemp -d "$DISKS/spore-bench-XXXXXX")
 prepare
 serve_in_namespace "$served"
 mkdir "$T/mnt"
@@ -176,5 +186,5 @@ while [ "$run" -lt "$runs" ]; do
 		case $states in *warm* | *hot*) warm_and_hot ;; esac
 	done
 done
-[ -z "${OUTPUT:-}" ] || write_output "$OUTPUT"
 report
+[ -z "${OUTPUT:-}" ] || write_output "$OUTPUT"

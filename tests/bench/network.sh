@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Sourced by fetchfs.sh: two network namespaces joined by linkemu, and nginx in the one of the server. Knows addresses and counters; must not know what is
-# served, nor to whom.
+# Sourced by fetchfs.sh and by the link's own test, after functions.sh: two network namespaces joined by linkemu, and nginx in the one of the server. RATE: megabits a
+# second. Knows addresses and counters; must not know what is served, nor to whom.
 #
 # shellcheck shell=sh
 
@@ -24,6 +24,15 @@ remove_network() {
 	[ -z "$link_pid" ] || kill "$link_pid" 2>/dev/null || :
 	ip netns del "$client_ns" 2>/dev/null || :
 	ip netns del "$server_ns" 2>/dev/null || :
+}
+
+give_back() { return "$1"; }
+# For the trap at the end.
+network_end() {
+	code=$?
+	trap - EXIT
+	remove_network
+	if give_back "$code"; then test_end; else test_end; fi
 }
 
 # start_link MILLISECONDS: a link of that round trip; an earlier one goes.

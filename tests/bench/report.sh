@@ -50,7 +50,7 @@ write_output() {
 	case $1 in
 	*.json)
 		awk 'BEGIN { print "[" } { printf "%s{\"run\": %d, \"rtt_ms\": %s, \"state\": \"%s\", \"workload\": \"%s\", \"peer\": \"%s\", \"us\": %d, \"bytes\": %d, \"requests\": %d, \"peak_kb\": %d, \"resident_kb\": %d}", \
-			NR > 1 ? ",\n" : "", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 } END { print "\n]" }' "$results" >"$1"
+			(NR > 1) ? ",\n" : "", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 } END { print "\n]" }' "$results" >"$1"
 		;;
 	*) { echo run,rtt_ms,state,workload,peer,us,bytes,requests,peak_kb,resident_kb; tr ' ' , <"$results"; } >"$1" ;;
 	esac

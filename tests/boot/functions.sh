@@ -66,11 +66,12 @@ serve_system() {
 		(
 			flock 9
 			tar=$(tests/lib/debian-tree.sh "$ARCH") || exit 1
-			[ -z "$(find build/tests/system/ready -newer "$tar" 2>/dev/null)" ] || exit 0
+			[ -z "$(find build/tests/system/ready -newer "$tar" -newer images/debian-boot.profile 2>/dev/null)" ] || exit 0
 			rm -rf build/tests/system/repo build/tests/system/key.* build/tests/system/ready
 			fetchfs keygen build/tests/system/key &&
 				fetchfs init -n system -k build/tests/system/key build/tests/system/repo &&
-				fetchfs publish -k build/tests/system/key --profile images/debian-boot.profile build/tests/system/repo "$tar" &&
+				fetchfs publish -k build/tests/system/key --profile images/debian-boot.profile --profile python=images/debian-python.profile \
+					build/tests/system/repo "$tar" &&
 				: >build/tests/system/ready
 		) 9>build/tests/system/lock || fail "the system that the tests boot could not be published"
 	fi

@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The image on a disk of its own, user data from a NoCloud CD. First boot: login, what user data asked for, a clean shutdown (e2fsck finds
-# nothing on scratch). Second boot of the same disk: the same overlay, nothing run again, nearly nothing fetched.
+# nothing on scratch). Second boot of the same disk: the same overlay, nothing run again, nearly nothing fetched. The profile is fetched ahead in the first
+# boot, and both record one of their own.
 # shellcheck disable=SC2016 # commands for the guest's shell stand in single quotes
 # shellcheck source=tests/boot/functions.sh
 . "$(dirname "$0")/functions.sh"
 
 need_qemu
 serve_system
-make_image "$T/spore.img"
+make_image "$T/spore.img" --set "cmdline=loglevel=4 spore.record=yes"
 write_user_data "$T/user-data"
 write_meta_data "$T/meta-data"
 contextualize seed -t nocloud -u "$T/user-data" -m "$T/meta-data" -o "$T/seed.iso"
@@ -20,6 +21,10 @@ script_check_user_data "$script"
 script_check_root "$script"
 script_check_source "$script" nocloud
 script_command "$script" 'echo "from the first boot" >~/kept; sudo sync; echo "written=$?"' 30 '^written=0$'
+script_command "$script" 'echo "$(sudo dmesg | grep -c "fetchfs: .*profile boot: [1-9][0-9]* objects fetched") said"' 30 '^1 said$'
+# It is written some seconds after what it tells of.
+check_recording='for f in systemd/systemd bin/login; do until sudo grep -q "^/usr/.*$f\$" /run/spore/scratch/aux/boot.profile; do sleep 1; done; done; echo "recorded=yes"'
+script_command "$script" "$check_recording" 90 '^recorded=yes$'
 script_stats "$script" FIRST
 script_poweroff "$script"
 boot_console "$script" --image "$T/spore.img" --keep "$T/disk.img" --seed "$T/seed.iso"
@@ -32,6 +37,7 @@ script=$T/second.script
 script_login "$script"
 script_command "$script" 'echo "kept=$(cat ~/kept)"' 30 '^kept=from the first boot$'
 script_check_user_data "$script"
+script_command "$script" "$check_recording" 90 '^recorded=yes$'
 script_stats "$script" SECOND
 script_poweroff "$script"
 boot_console "$script" --image "$T/spore.img" --keep "$T/disk.img" --seed "$T/seed.iso"

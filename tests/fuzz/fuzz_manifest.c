@@ -15,7 +15,9 @@ static void read_manifest(const char *text, size_t size)
 	if (manifest_format(&m, &written, &written_size) < 0 || manifest_parse(written, written_size, &again, NULL) < 0)
 		abort();
 	if (again.revision != m.revision || again.tag_count != m.tag_count || again.expires != m.expires || strcmp(again.name, m.name) != 0 ||
-	    !digest_equal(&again.root.digest, &m.root.digest) || (m.tag_count && memcmp(m.tags, again.tags, m.tag_count * sizeof(*m.tags)) != 0))
+	    !digest_equal(&again.root.digest, &m.root.digest) || (m.tag_count && memcmp(m.tags, again.tags, m.tag_count * sizeof(*m.tags)) != 0) ||
+	    again.profile_count != m.profile_count ||
+	    (m.profile_count && memcmp(m.profiles, again.profiles, m.profile_count * sizeof(*m.profiles)) != 0))
 		abort();
 	manifest_find_tag(&m, "stable");
 	free(written);

@@ -64,6 +64,11 @@ printf 'proxy=http://p:3128\nshell=yes\ninit=/bin/sh\ntag=v1; reboot\nrepository
 says 'http://p:3128|no||v1; reboot|$(reboot)| shell init' \
 	'settings_context "$R/settings"; echo "$cfg_proxy|$cfg_shell|$cfg_init|$cfg_tag|$cfg_repository|$settings_unknown"'
 
+printf 'profile=boot:gcc\n' >"$R/settings"
+says 'boot:gcc|no' 'settings_context "$R/settings"; echo "$cfg_profile|$cfg_record"'
+printf 'profile=boot,root\nrecord=yes\n' >"$R/settings"
+says '|no| profile=boot,root record' 'settings_context "$R/settings"; echo "$cfg_profile|$cfg_record|$settings_unknown"'
+
 step "the clock, lines and the log"
 says '421|4.21' 'clock; echo "$now_cs|$now_text"'
 for pair in '0.05 5' '0.00 0' '10.09 1009' '123.40 12340'; do

@@ -40,6 +40,14 @@ requests=$(grep -c 'GET /repo/objects' "$T/nginx/access.log")
 different=$(grep -o 'GET /repo/objects[^ ]*' "$T/nginx/access.log" | sort -u | wc -l)
 [ "$requests" -eq "$different" ] || fail "$requests requests for $different objects: something was fetched twice"
 
+step "what the kernel has got it does not ask for again"
+find "$T/mnt" -ls >/dev/null
+listings=$(counter listings) opens=$(counter opens)
+find "$T/mnt" -ls >/dev/null
+: <"$T/mnt/large"
+[ "$(counter listings)" = "$listings" ] || fail "directories were listed again: $listings, then $(counter listings) requests"
+[ "$(counter opens)" = "$opens" ] || fail "an open was asked for: $opens, then $(counter opens) requests"
+
 step "the mount tells about itself"
 [ "$(getfattr --only-values -n user.fetchfs.revision "$T/mnt")" = 1 ] || fail "user.fetchfs.revision is not 1"
 [ "$(stat -f -c %T "$T/mnt")" = fuseblk ] || [ "$(stat -f -c %T "$T/mnt")" = fuse ] || fail "not a FUSE file system"

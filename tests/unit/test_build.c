@@ -100,7 +100,7 @@ static void add_file(struct scene *s, struct tree_node *parent, const char *name
 	n->inode->extents = arena_alloc(&s->tree.arena, sizeof(struct tree_extent));
 	n->inode->extent_count = 1;
 	n->inode->extents[0].length = length;
-	assert_int_equal(ingest_from_memory(s->ingest, data, length, n, &n->inode->extents[0].content), 0);
+	assert_int_equal(ingest_from_memory(s->ingest, data, length, n, 0, &n->inode->extents[0].content), 0);
 }
 
 static void make_tree(struct scene *s, unsigned entries)

@@ -22,7 +22,8 @@ static const char good[] =
 	"inodes: 10079\n"
 	"bytes: 211131076\n"
 	"tag: stable 5 1763000000 " HASH " 400000 1200000\n"
-	"tag: testing 7 1763725200 " HASH " 441757 1295656\n";
+	"tag: testing 7 1763725200 " HASH " 441757 1295656\n"
+	"profile: boot " HASH " 3511 12448 " HASH " 6120 24201\n";
 
 static errint_t parse(const char *text, struct manifest *m, unsigned *line)
 {
@@ -59,6 +60,10 @@ static void test_parse(void **state)
 	assert_int_equal(m.tag_count, 2);
 	assert_int_equal(manifest_find_tag(&m, "stable")->revision, 5);
 	assert_null(manifest_find_tag(&m, "stabl"));
+	assert_int_equal(m.profile_count, 1);
+	assert_int_equal(manifest_find_profile(&m, "boot")->list.size, 12448);
+	assert_int_equal(manifest_find_profile(&m, "boot")->recording.stored_size, 6120);
+	assert_null(manifest_find_profile(&m, "stable"));
 	assert_int_equal(manifest_format(&m, &text, &size), 0);
 	assert_int_equal(size, strlen(good));
 	assert_string_equal(text, good);
@@ -105,13 +110,13 @@ static void test_refused(void **state)
 		{ "name: debian", "name: .debian", -EBADMSG, 2 },
 		{ "name: debian", "name: ", -EBADMSG, 2 },
 		{ "name: debian", "name: a123456789012345678901234567890123456789012345678901234567890123", -EBADMSG, 2 },
-		{ "revision: 7", "revision: 0", -EBADMSG, 11 },
+		{ "revision: 7", "revision: 0", -EBADMSG, 12 },
 		{ "revision: 7", "revision: 07", -EBADMSG, 3 },
 		{ "revision: 7", "revision: -7", -EBADMSG, 3 },
 		{ "revision: 7", "revision: 7 ", -EBADMSG, 3 },
 		{ "revision: 7", "revision:7", -EBADMSG, 3 },
 		{ "revision: 7", "revision: 18446744073709551616", -EBADMSG, 3 },
-		{ "revision: 7\n", "", -EBADMSG, 10 },
+		{ "revision: 7\n", "", -EBADMSG, 11 },
 		{ "revision: 7\n", "revision: 7\nrevision: 7\n", -EBADMSG, 4 },
 		{ "time: 1763725200", "time: 99999999999999999", -EBADMSG, 4 },
 		{ "b2-00", "b3-00", -EBADMSG, 7 },
@@ -123,6 +128,12 @@ static void test_refused(void **state)
 		{ "tag: stable 5", "tag: zebra 5", -EBADMSG, 11 },
 		{ "tag: stable 5", "tag: testing 5", -EBADMSG, 11 },
 		{ "tag: stable 5", "tag: stable 0", -EBADMSG, 10 },
+		{ "profile: boot ", "profile: .boot ", -EBADMSG, 12 },
+		{ "profile: boot ", "profile: ", -EBADMSG, 12 },
+		{ " 3511 12448 ", " 3511 ", -EBADMSG, 12 },
+		{ " 6120 24201\n", "\n", -EBADMSG, 12 },
+		{ " 6120 24201\n", " 6120 24201 1\n", -EBADMSG, 12 },
+		{ " 6120 24201\n", " 6120 24201\nprofile: boot " HASH " 1 1 " HASH " 1 1\n", -EBADMSG, 13 },
 		{ "bytes: 211131076\n", "bytes: 211131076\r\n", -EBADMSG, 9 },
 		{ "bytes: 211131076\n", "bytes: 211131076\n\n", -EBADMSG, 10 },
 		{ "441757 1295656\ninodes", "441757 1295656\tinodes", -EBADMSG, 7 },

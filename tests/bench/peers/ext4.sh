@@ -11,12 +11,14 @@ ext4_publish() {
 }
 ext4_forget() { :; }
 ext4_mount() {
-	ext4_loop=$(losetup -f --show -r "$served/tree.ext4")
-	mount -t ext4 -o ro "$ext4_loop" "$1"
+	[ -e "$disks/tree.ext4" ] || cp --sparse=always "$served/tree.ext4" "$disks/tree.ext4"
+	attach "$disks/tree.ext4" -r
+	ext4_loop=$loop
+	mount -t ext4 -o ro "$loop" "$1"
 }
 ext4_unmount() {
 	umount "$1"
-	losetup -d "$ext4_loop"
-	drop_pages "$served/tree.ext4"
+	detach "$ext4_loop"
+	drop_pages "$disks/tree.ext4"
 }
 ext4_pids() { :; }

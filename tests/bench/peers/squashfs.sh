@@ -21,12 +21,13 @@ squashfs_mount() {
 	nbdfuse "$T/squashfs.nbd" "nbd+unix:///?socket=$T/squashfs.sock" >>"$T/squashfs.log" 2>&1 &
 	squashfs_fuse=$!
 	wait_for 10 test -s "$T/squashfs.nbd"
-	squashfs_loop=$(losetup -f --show -r "$T/squashfs.nbd")
-	mount -t squashfs -o ro "$squashfs_loop" "$1"
+	attach "$T/squashfs.nbd" -r
+	squashfs_loop=$loop
+	mount -t squashfs -o ro "$loop" "$1"
 }
 squashfs_unmount() {
 	umount "$1"
-	losetup -d "$squashfs_loop"
+	detach "$squashfs_loop"
 	wait_for 10 fusermount3 -u "$T/squashfs.nbd" 2>/dev/null
 	wait "$squashfs_fuse" || :
 	kill "$squashfs_kit" 2>/dev/null || :

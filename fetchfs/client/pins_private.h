@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of pins share: pins.c (the list, the thread, the verbs), pins_file.c (the list in the cache), pins_walk.c (what a path is made of). */
+#ifndef SPORE_FETCHFS_CLIENT_PINS_PRIVATE_H
+#define SPORE_FETCHFS_CLIENT_PINS_PRIVATE_H
+
+#include "fetchfs/client/pins.h"
+
+#include <pthread.h>
+
+#define PINS_MAX 1024
+#define PINS_PATH_MAX 4096
+
+enum pin_state { PIN_QUEUED, PIN_FETCHING, PIN_COMPLETE, PIN_INCOMPLETE, PIN_LEAVING };
+
+struct pin {
+	struct pin *next;
+	char *path;		/* "usr/bin/git", "usr/lib/" (all below), "/" (everything) */
+	enum pin_state state;
+	uint64_t files, bytes;	/* seen so far */
+	uint64_t missing;	/* of these files: not in the cache, or not kept */
+	const char *error;	/* why (static text); NULL: nothing is missing */
+	bool no_such;		/* this revision has no such path: there is nothing to wait for */
+};
+
+struct pins {
+	struct snapshot *snapshot;
+	struct files *files;
+	struct cache *cache;
+	int folder;		/* of cache_keep; -1: not yet */
+	pthread_mutex_t lock;	/* for all below */
+	struct pin *list;
+	bool running, started, stop;
+	bool moved;		/* the folder is that of the snapshot before */
+	pthread_t thread;
+};
+
+/* Where a walk's findings go; every function may run long. Non-zero ends the walk. */
+struct pin_walk {
+	struct pins *pins;
+	struct pin *pin;
+	bool keep;		/* else: keep no longer, without fetching anything */
+};
+
+/*
+ * Fetches and keeps (or does not keep any longer) what the pin's path is made of; counts in the pin. -ENOENT, -EISDIR, -ENOTDIR, -ELOOP: the path is
+ * not what it should be.
+ */
+errint_t pins_walk(struct pin_walk *w);
+
+/* A path as it is kept (free). -EINVAL: empty, or with "." or ".." in it; -ENAMETOOLONG. */
+errint_t pins_normalize(const char *path, char **ret);
+/* The list in the cache: none is an empty one. paths[0..count) (each free). -EBADMSG: malformed. */
+struct pins_file {
+	char *paths[PINS_MAX];
+	size_t count;
+};
+errint_t pins_file_parse(const char *text, size_t size, struct pins_file *ret);
+errint_t pins_file_read(struct cache *c, const char *repository, struct pins_file *ret);
+/* Adds or removes a path in the cache's list, whatever other programs do to it. -E2BIG: too many. */
+errint_t pins_file_change(struct cache *c, const char *repository, const char *path, bool add);
+void pins_file_done(struct pins_file *f);
+
+#endif
