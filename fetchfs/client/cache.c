@@ -6,19 +6,18 @@
  */
 #include "fetchfs/client/cache_private.h"
 #include "common/io.h"
-#include "fetchfs/client/thread.h"
+#include "fetchfs/client/clock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #define SESSION_FILE "session"
 #define SESSION_CLEAN "clean"
 #define SESSION_IN_USE "in use"
 #define SESSION_SIZE 64
-#define DEFAULT_PERCENT 50
 
 void cache_name(const char *folder, const struct digest *key, const char *suffix, char ret[CACHE_NAME_SIZE])
 {
@@ -60,15 +59,23 @@ static bool is_clean(struct cache *c)
 	return strcmp(text, SESSION_CLEAN "\n") == 0;
 }
 
+/*
+ * "In use" must be on the disk before anything that is written from now on, "clean" after everything. Where even a new file of a few bytes has no room, the
+ * session's absence says the same.
+ */
 static errint_t write_session(struct cache *c, const char *text)
 {
-	_cleanup_free_ char *path = io_format("%s/" SESSION_FILE, c->path);
 	char line[SESSION_SIZE + 1];
+	errint_t r;
 
-	if (!path)
-		return -ENOMEM;
 	snprintf(line, sizeof(line), "%s\n", text);
-	return io_write_file(path, 0600, line, strlen(line));
+	r = cache_replace(c, SESSION_FILE, line, strlen(line), true);
+	if (cache_is_full(r) && (unlinkat(c->fd, SESSION_FILE, 0) == 0 || errno == ENOENT))
+		r = 0;
+	/* The name as well. */
+	if (r == 0 && fsync(c->fd) < 0)
+		r = -errno;
+	return r;
 }
 
 /* Moves what is in files/ab to suspect/ab. */
@@ -130,37 +137,22 @@ static errint_t begin_session(struct cache *c)
 	return flock(c->lock_fd, LOCK_SH) == 0 ? 0 : -errno;
 }
 
-static errint_t set_quota(struct cache *c, const struct cache_config *config)
+static errint_t open_path(struct cache *c, const char *path)
 {
-	unsigned percent = config->quota_percent ? config->quota_percent : DEFAULT_PERCENT;
-	struct statvfs s;
-
-	c->quota = config->quota;
-	if (c->quota)
-		return 0;
-	if (fstatvfs(c->fd, &s) < 0)
-		return -errno;
-	c->quota = (uint64_t)s.f_blocks * s.f_frsize / 100 * percent;
-	return 0;
-}
-
-static void *count(void *context)
-{
-	struct cache *c = context;
-
-	atomic_fetch_add(&c->usage, cache_count(c));
-	return NULL;
-}
-
-static errint_t open_directory(struct cache *c)
-{
-	errint_t r = io_mkdir_p(c->path, 0700);
+	errint_t r = io_mkdir_p(path, 0700);
 
 	if (r < 0)
 		return r;
-	c->fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->fd < 0)
-		return -errno;
+	c->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return c->fd < 0 ? -errno : 0;
+}
+
+static errint_t open_directory(struct cache *c, const struct cache_config *config)
+{
+	errint_t r = config->path ? open_path(c, config->path) : cache_ram_open(c, config->quota);
+
+	if (r < 0)
+		return r;
 	c->finish_fd = openat(c->fd, "finish", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (c->finish_fd < 0)
 		return -errno;
@@ -177,37 +169,63 @@ static void dispose(struct cache *c)
 		close(c->finish_fd);
 	if (c->fd >= 0)
 		close(c->fd);
+	cache_ram_close(c);
+	cache_lower_close(c);
+	free(c->lower_verified);
+	free(c->lower_bad);
 	pthread_mutex_destroy(&c->finish_lock);
 	pthread_mutex_destroy(&c->evict_lock);
 	pthread_mutex_destroy(&c->pin_lock);
-	free(c->path);
+	pthread_mutex_destroy(&c->room.lock);
+	pthread_cond_destroy(&c->room.changed);
 	free(c);
+}
+
+static errint_t begin(struct cache *c, const struct cache_config *config)
+{
+	errint_t r = open_directory(c, config);
+
+	if (r == 0)
+		r = begin_session(c);
+	if (r == 0 && config->lower) {
+		c->lower_verified = calloc(CACHE_LOWER_KNOWN, sizeof(*c->lower_verified));
+		c->lower_bad = calloc(CACHE_LOWER_KNOWN, sizeof(*c->lower_bad));
+		r = c->lower_verified && c->lower_bad ? cache_lower_open(c, config->lower) : -ENOMEM;
+	}
+	if (r < 0)
+		return r;
+	c->has_suspects = faccessat(c->fd, CACHE_SUSPECT, F_OK, 0) == 0;
+	return cache_room_start(c, config);
 }
 
 errint_t cache_open(const struct cache_config *config, struct cache **ret)
 {
 	struct cache *c = calloc(1, sizeof(*c));
+	struct cache_config used = *config;
 	errint_t r;
 
 	if (!c)
 		return -ENOMEM;
 	c->fd = c->lock_fd = c->finish_fd = -1;
 	c->stats = config->stats;
+	/* Process ids come again, in containers at once. */
+	if (getrandom(&c->session, sizeof(c->session), GRND_NONBLOCK) != (ssize_t)sizeof(c->session))
+		c->session = (uint32_t)(clock_now() ^ getpid());
 	pthread_mutex_init(&c->evict_lock, NULL);
 	pthread_mutex_init(&c->pin_lock, NULL);
 	pthread_mutex_init(&c->finish_lock, NULL);
-	c->path = strdup(config->path);
-	r = c->path ? open_directory(c) : -ENOMEM;
-	if (r == 0)
-		r = begin_session(c);
-	if (r == 0)
-		r = set_quota(c, config);
+	pthread_mutex_init(&c->room.lock, NULL);
+	clock_cond_init(&c->room.changed);
+	if (!used.path) {
+		/* Nobody else fills it. */
+		used.quota = cache_ram_quota(config);
+		used.no_free = true;
+	}
+	r = begin(c, &used);
 	if (r < 0) {
 		dispose(c);
 		return r;
 	}
-	c->has_suspects = faccessat(c->fd, CACHE_SUSPECT, F_OK, 0) == 0;
-	c->counting = thread_start(&c->counter, count, c) == 0;
 	*ret = c;
 	return 0;
 }
@@ -216,27 +234,8 @@ void cache_close(struct cache *c)
 {
 	if (!c)
 		return;
-	atomic_store(&c->stop, true);
-	if (c->counting)
-		pthread_join(c->counter, NULL);
+	cache_room_stop(c);
 	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0 && syncfs(c->fd) == 0)
 		(void)write_session(c, SESSION_CLEAN);
 	dispose(c);
-}
-
-uint64_t cache_quota(const struct cache *c)
-{
-	return c->quota;
-}
-
-uint64_t cache_usage(const struct cache *c)
-{
-	return atomic_load(&c->usage);
-}
-
-uint64_t cache_free_space(const struct cache *c)
-{
-	struct statvfs s;
-
-	return fstatvfs(c->fd, &s) < 0 ? 0 : (uint64_t)s.f_bavail * s.f_frsize;
 }

@@ -6,7 +6,7 @@
  *	lock			flock: shared by everybody who uses the cache
  *	session			"in use" or "clean"
  *	files/ab/b2-ab...	a pack or a chunk, key: its digest; or a file of several extents, key: the digest of their list
- *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each)
+ *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each), .list: digest and length of each
  *	suspect/ab/...		what was in files/ when its last user ended without having marked it clean: verified before its first use
  *	catalogs/b2-...		catalogs, uncompressed; verified whenever they are opened
  *	repositories/NAME/	manifest and keyring last accepted; pins (pins.h), and pinned/ (cache_keep.c)
@@ -22,9 +22,13 @@
 struct cache;
 
 struct cache_config {
-	const char *path;		/* made where it is missing */
-	uint64_t quota;			/* bytes; 0: half of the file system */
-	unsigned quota_percent;		/* instead of quota: of the file system's size; 0: not given */
+	const char *path;		/* made where it is missing; NULL: in memory, and gone at the end */
+	const char *lower;		/* directories of caches that are only read, separated by colons; NULL: none */
+	uint64_t quota;			/* bytes; 0: half of the file system, or a quarter of the memory */
+	unsigned quota_percent;		/* instead of quota: of the file system's size, or of the memory; 0: not given */
+	uint64_t free;			/* bytes of the file system that are left free; 0: not given */
+	unsigned free_percent;		/* instead: of its size; neither: 5 %, at most 1 GiB */
+	bool no_free;			/* the file system may be filled to the end */
 	struct stats *stats;
 };
 
@@ -51,6 +55,7 @@ uint64_t cache_evict(struct cache *c, uint64_t bytes);
 
 /* A whole content, open for reading. -ENOENT where it is not there or was found damaged (then it is removed). */
 errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd);
+/* Here or in a lower cache. Whether it is in order, cache_find tells. */
 bool cache_has(struct cache *c, const struct digest *key);
 /* Also true for what is still to be verified after an unclean end. */
 bool cache_may_have(struct cache *c, const struct digest *key);
@@ -59,6 +64,8 @@ bool cache_may_have(struct cache *c, const struct digest *key);
  * where that does not help: the caller goes on without the cache.
  */
 errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd);
+/* The last content that was to be put was not taken. */
+bool cache_is_refusing(const struct cache *c);
 /* Contents in use are not evicted. Calls nest. */
 void cache_pin(struct cache *c, const struct digest *key);
 void cache_unpin(struct cache *c, const struct digest *key);
@@ -95,7 +102,8 @@ struct cache_part {
 	struct digest key;
 	int fd;			/* read and write; sparse, of the file's full size */
 	int map_fd;		/* -1: the map cannot be kept */
-	bool whole;		/* found under its final name without doubt: fd is for reading */
+	bool whole;		/* found under its final name: fd is for reading */
+	bool doubtful;		/* of a lower cache: its extents have to be verified; cache_part_finish when they are */
 };
 /*
  * Opens or begins it. ret_claimed: one byte for each extent, non-zero where an earlier run claims to have stored it (to be
@@ -107,8 +115,17 @@ errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t siz
 void cache_part_peek(struct cache *c, const struct digest *key, uint32_t extents, uint8_t *ret_claimed);
 /* Stores one verified extent. Errors as cache_put. */
 errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset);
+/*
+ * The list that is the key of a file of several extents, a record for each: digest and length. It is kept beside the file, so that this can be verified without
+ * its catalog.
+ */
+#define CACHE_LIST_RECORD (DIGEST_SIZE + 8)
+void cache_list_record(const struct digest *digest, uint64_t length, uint8_t ret[CACHE_LIST_RECORD]);
+void cache_put_list(struct cache *c, const struct digest *key, const void *list, size_t size);
 /* All extents are there: it gets its final name. */
 errint_t cache_part_finish(struct cache *c, struct cache_part *p);
+/* It has been found damaged: whoever opens it next begins anew, those who have it open keep it. Counted. */
+void cache_part_drop(struct cache *c, const struct cache_part *p);
 void cache_part_close(struct cache_part *p);
 
 #endif

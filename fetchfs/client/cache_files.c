@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define CATALOGS_SHARE 4	/* of the quota: a quarter */
 #define TOUCH_SECONDS 60	/* access times need not be finer */
 
 struct cache_pinned {
@@ -29,8 +30,7 @@ int cache_open_file(struct cache *c, const char *name, int flags)
 	return fd < 0 && errno == EPERM ? openat(c->fd, name, flags | O_CLOEXEC, 0600) : fd;
 }
 
-/* Eviction goes by the access time, which is kept here since the file system may not keep it. */
-static void touch(int fd, const struct stat *s)
+void cache_touch(int fd, const struct stat *s)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
 
@@ -52,12 +52,12 @@ static errint_t open_whole(struct cache *c, const char *name, uint64_t size, int
 		stats_add(c->stats, cache_bad, 1);
 		return -ENOENT;
 	}
-	touch(fd, &s);
+	cache_touch(fd, &s);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
-static bool content_is(int fd, const struct digest *key, uint64_t size)
+bool cache_content_is(int fd, const struct digest *key, uint64_t size)
 {
 	_cleanup_free_ void *data = malloc(size ? (size_t)size : 1);
 	struct digest found;
@@ -79,7 +79,7 @@ static errint_t find_suspect(struct cache *c, const struct digest *key, uint64_t
 	r = open_whole(c, suspect, size, &fd);
 	if (r < 0)
 		return r;
-	if (!content_is(fd, key, size)) {
+	if (!cache_content_is(fd, key, size)) {
 		(void)unlinkat(c->fd, suspect, 0);
 		stats_add(c->stats, cache_bad, 1);
 		return -ENOENT;
@@ -90,7 +90,23 @@ static errint_t find_suspect(struct cache *c, const struct digest *key, uint64_t
 	return 0;
 }
 
-errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
+static errint_t find_lower(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	errint_t r = cache_lower_find(c, key, size, &fd);
+
+	if (r < 0)
+		return r;
+	if (!cache_lower_is_verified(c, key) && !cache_content_is(fd, key, size)) {
+		cache_lower_bad(c, key);
+		return -ENOENT;
+	}
+	cache_lower_verified(c, key);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static errint_t find_own(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
 {
 	char name[CACHE_NAME_SIZE];
 	errint_t r;
@@ -106,12 +122,19 @@ errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, in
 	return r;
 }
 
+errint_t cache_find(struct cache *c, const struct digest *key, uint64_t size, int *ret_fd)
+{
+	errint_t r = find_own(c, key, size, ret_fd);
+
+	return r < 0 && find_lower(c, key, size, ret_fd) == 0 ? 0 : r;
+}
+
 bool cache_has(struct cache *c, const struct digest *key)
 {
 	char name[CACHE_NAME_SIZE];
 
 	cache_name(CACHE_FILES, key, "", name);
-	return faccessat(c->fd, name, F_OK, 0) == 0;
+	return faccessat(c->fd, name, F_OK, 0) == 0 || cache_lower_has(c, key);
 }
 
 bool cache_may_have(struct cache *c, const struct digest *key)
@@ -124,42 +147,58 @@ bool cache_may_have(struct cache *c, const struct digest *key)
 	return c->has_suspects && faccessat(c->fd, name, F_OK, 0) == 0;
 }
 
-static errint_t write_once(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
+void cache_temporary(struct cache *c, const char *name, char *ret, size_t size)
 {
-	char temporary[CACHE_NAME_SIZE + 32];
-	errint_t r;
-	int fd;
+	snprintf(ret, size, "%s.%08x-%u", name, (unsigned)c->session, atomic_fetch_add(&c->serial, 1));
+}
 
-	snprintf(temporary, sizeof(temporary), "%s.%u-%u", name, (unsigned)getpid(), atomic_fetch_add(&c->serial, 1));
+/* ret_fd: may be NULL; else it is opened before it gets its name. */
+static errint_t write_once(struct cache *c, const char *name, const void *data, size_t size, bool synced, int *ret_fd)
+{
+	char temporary[CACHE_NAME_SIZE + CACHE_TEXT_NAME_MAX];
+	_cleanup_close_ int fd = -1, reader = -1;
+	errint_t r;
+
+	cache_temporary(c, name, temporary, sizeof(temporary));
 	fd = openat(c->fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = io_write_full(fd, data, size);
-	if (close(fd) < 0 && r == 0)
+	if (r == 0 && synced && fsync(fd) < 0)
+		r = -errno;
+	if (close(steal_fd(&fd)) < 0 && r == 0)
 		r = -errno;
 	if (r == 0 && ret_fd) {
-		*ret_fd = cache_open_file(c, temporary, O_RDONLY);
-		r = *ret_fd < 0 ? -errno : 0;
+		reader = cache_open_file(c, temporary, O_RDONLY);
+		r = reader < 0 ? -errno : 0;
 	}
-	if (r == 0 && renameat(c->fd, temporary, c->fd, name) < 0) {
+	if (r == 0 && renameat(c->fd, temporary, c->fd, name) < 0)
 		r = -errno;
-		if (ret_fd)
-			close(*ret_fd);
-	}
-	if (r < 0)
+	if (r < 0) {
 		(void)unlinkat(c->fd, temporary, 0);
-	return r;
+		return r;
+	}
+	if (ret_fd)
+		*ret_fd = steal_fd(&reader);
+	return 0;
 }
 
-static errint_t write_file(struct cache *c, const char *name, const void *data, size_t size, int *ret_fd)
+errint_t cache_replace(struct cache *c, const char *name, const void *data, size_t size, bool synced)
 {
-	errint_t r = cache_reserve(c, size);
+	return write_once(c, name, data, size, synced, NULL);
+}
+
+static errint_t write_file(struct cache *c, unsigned folder, const char *name, const void *data, size_t size, int *ret_fd)
+{
+	errint_t r = cache_reserve(c, folder, size);
 
 	if (r == 0) {
-		r = write_once(c, name, data, size, ret_fd);
+		r = write_once(c, name, data, size, false, ret_fd);
 		if (cache_is_full(r) && cache_make_room(c, size) == 0)
-			r = write_once(c, name, data, size, ret_fd);
+			r = write_once(c, name, data, size, false, ret_fd);
+		cache_settle(c, folder, size, r == 0);
 	}
+	atomic_store_explicit(&c->refusing, r < 0, memory_order_relaxed);
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);
 		return r;
@@ -169,13 +208,18 @@ static errint_t write_file(struct cache *c, const char *name, const void *data, 
 	return 0;
 }
 
+bool cache_is_refusing(const struct cache *c)
+{
+	return atomic_load_explicit(&c->refusing, memory_order_relaxed);
+}
+
 errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd)
 {
 	errint_t r;
 	char name[CACHE_NAME_SIZE];
 
 	cache_name(CACHE_FILES, key, "", name);
-	r = write_file(c, name, data, size, ret_fd);
+	r = write_file(c, cache_room_folder(CACHE_FILES, key), name, data, size, ret_fd);
 	if (r == 0 && c->has_suspects) {
 		cache_name(CACHE_SUSPECT, key, "", name);
 		(void)unlinkat(c->fd, name, 0);
@@ -216,7 +260,7 @@ void cache_unpin(struct cache *c, const struct digest *key)
 	if (p && --p->count == 0) {
 		*link = p->next;
 		free(p);
-		atomic_store(&c->no_evict_before, 0);
+		atomic_store(&c->room.no_evict_before, 0);
 	}
 	pthread_mutex_unlock(&c->pin_lock);
 }
@@ -240,30 +284,70 @@ static void catalog_name(const struct digest *d, char ret[CACHE_NAME_SIZE])
 	snprintf(ret, CACHE_NAME_SIZE, CACHE_CATALOGS "/%s", text);
 }
 
-errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret)
+/* -EBADMSG: it is another content. */
+static errint_t map_verified(int fd, const struct digest *d, size_t size, const void **ret)
 {
-	char name[CACHE_NAME_SIZE];
-	_cleanup_close_ int fd = -1;
+	void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	struct digest found;
-	void *data;
-	errint_t r;
 
-	catalog_name(d, name);
-	r = open_whole(c, name, size, &fd);
-	if (r < 0)
-		return r;
-	data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED)
 		return -errno;
 	digest_of(data, size, &found);
 	if (!digest_equal(&found, d)) {
 		munmap(data, size);
-		(void)unlinkat(c->fd, name, 0);
-		stats_add(c->stats, cache_bad, 1);
-		return -ENOENT;
+		return -EBADMSG;
 	}
 	*ret = data;
 	return 0;
+}
+
+/* It is copied: who wrote it may take it away, and a mapping would then kill the program. */
+static errint_t take_lower_catalog(struct cache *c, const char *name, const struct digest *d, size_t size, const void **ret)
+{
+	_cleanup_free_ void *data = NULL;
+	_cleanup_close_ int fd = -1;
+	struct digest found;
+
+	if (cache_lower_find_name(c, name, size, &fd) < 0 || !(data = malloc(size ? size : 1)))
+		return -ENOENT;
+	if (io_pread_full(fd, data, size, 0) != (ssize_t)size)
+		return -ENOENT;
+	digest_of(data, size, &found);
+	if (!digest_equal(&found, d)) {
+		stats_add(c->stats, cache_bad, 1);
+		return -ENOENT;
+	}
+	return cache_put_catalog(c, d, data, size, ret);
+}
+
+errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret)
+{
+	char name[CACHE_NAME_SIZE];
+	_cleanup_close_ int fd = -1;
+	errint_t r;
+
+	catalog_name(d, name);
+	r = open_whole(c, name, size, &fd);
+	if (r == 0)
+		r = map_verified(fd, d, size, ret);
+	if (r == -EBADMSG) {
+		(void)unlinkat(c->fd, name, 0);
+		stats_add(c->stats, cache_bad, 1);
+		r = -ENOENT;
+	}
+	return r < 0 && take_lower_catalog(c, name, d, size, ret) == 0 ? 0 : r;
+}
+
+/* Revision after revision brings catalogs: they may take a part of the cache, and those that are not mounted go. */
+static void limit_catalogs(struct cache *c, size_t size)
+{
+	uint64_t limit = c->room.quota / CATALOGS_SHARE, taken = (uint64_t)MAX(atomic_load(&c->room.folders[CACHE_ROOM_CATALOGS]), 0);
+
+	if (taken + size <= limit)
+		return;
+	pthread_mutex_lock(&c->evict_lock);
+	cache_evict_catalogs(c, limit / 2 > size ? limit / 2 - size : 0);
+	pthread_mutex_unlock(&c->evict_lock);
 }
 
 errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret)
@@ -273,7 +357,8 @@ errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *
 	int fd;
 
 	catalog_name(d, name);
-	if (write_file(c, name, data, size, &fd) == 0) {
+	limit_catalogs(c, size);
+	if (write_file(c, CACHE_ROOM_CATALOGS, name, data, size, &fd) == 0) {
 		copy = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 		close(fd);
 		if (copy != MAP_FAILED) {
@@ -306,17 +391,27 @@ errint_t cache_read_text(struct cache *c, const char *repository, const char *na
 {
 	_cleanup_free_ char *path = io_format(CACHE_REPOSITORIES "/%s/%s", repository, name);
 
-	return path ? io_read_file_at(c->fd, path, max, ret, ret_size) : -ENOMEM;
+	errint_t r = path ? io_read_file_at(c->fd, path, max, ret, ret_size) : -ENOMEM;
+
+	for (unsigned i = 0; i < c->lower_count && r == -ENOENT; i++)
+		r = io_read_file_at(c->lower[i], path, max, ret, ret_size);
+	return r;
 }
 
 errint_t cache_write_text(struct cache *c, const char *repository, const char *name, const void *data, size_t size)
 {
-	_cleanup_free_ char *path = io_format("%s/" CACHE_REPOSITORIES "/%s/%s", c->path, repository, name);
+	_cleanup_free_ char *path = io_format(CACHE_REPOSITORIES "/%s/%s", repository, name);
 	_cleanup_free_ char *folder = io_format(CACHE_REPOSITORIES "/%s", repository);
+	errint_t r;
 
 	if (!path || !folder)
 		return -ENOMEM;
+	if (strlen(path) >= CACHE_TEXT_NAME_MAX)
+		return -ENAMETOOLONG;
 	if (mkdirat(c->fd, folder, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	return io_write_file(path, 0600, data, size);
+	r = cache_replace(c, path, data, size, true);
+	if (cache_is_full(r) && cache_make_room(c, size) == 0)
+		r = cache_replace(c, path, data, size, true);
+	return r;
 }

@@ -93,6 +93,9 @@ errint_t cache_keep(struct cache *c, int folder, const struct digest *key, bool 
 	if (linkat(c->fd, name, folder, kept, 0) == 0)
 		return 0;
 	if (errno == ENOENT) {
+		/* Nobody evicts from there. */
+		if (!is_catalog && cache_lower_has(c, key))
+			return 0;
 		/* What was damaged is gone from the cache: its second name is of no use. */
 		(void)unlinkat(folder, kept, 0);
 		return -ENOENT;

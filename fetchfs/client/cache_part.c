@@ -10,7 +10,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t size, struct cache_part *p)
+#define OPEN_TRIES 16	/* others may remove what was just made */
+
+static errint_t open_own(struct cache *c, const struct digest *key, uint64_t size, struct cache_part *p)
 {
 	errint_t r;
 	char name[CACHE_NAME_SIZE];
@@ -23,6 +25,7 @@ static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t s
 	r = fstat(p->fd, &s) < 0 ? -errno : 0;
 	if (r == 0 && (uint64_t)s.st_size == size) {
 		p->whole = true;
+		cache_touch(p->fd, &s);
 		return 0;
 	}
 	close(p->fd);
@@ -30,6 +33,17 @@ static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t s
 	(void)unlinkat(c->fd, name, 0);
 	stats_add(c->stats, cache_bad, 1);
 	return r < 0 ? r : -ENOENT;
+}
+
+static errint_t open_whole(struct cache *c, const struct digest *key, uint64_t size, struct cache_part *p)
+{
+	errint_t r = open_own(c, key, size, p);
+
+	if (r == 0 || cache_lower_find(c, key, size, &p->fd) < 0)
+		return r;
+	p->whole = true;
+	p->doubtful = !cache_lower_is_verified(c, key);
+	return 0;
 }
 
 /*
@@ -54,18 +68,70 @@ static bool revive(struct cache *c, const struct digest *key, const char *part, 
 	return false;
 }
 
-static void read_claims(struct cache_part *p, uint64_t file_size, uint32_t extents, bool all, uint8_t *ret_claimed)
+static void read_claims(struct cache_part *p, uint32_t extents, bool all, uint8_t *ret_claimed)
 {
-	struct stat s;
-
-	memset(ret_claimed, 0, extents);
-	/* A part that lost its end claims nothing. */
-	if (fstat(p->fd, &s) < 0 || (uint64_t)s.st_size != file_size)
-		return;
 	if (all)
 		memset(ret_claimed, 1, extents);
 	else if (p->map_fd >= 0)
 		(void)io_pread_full(p->map_fd, ret_claimed, extents, 0);
+}
+
+/* Of another size: it lost its end, and is not worth mending. It is left to those who have it open: growing it again would show them zeros. */
+static int open_of_size(struct cache *c, const char *name, uint64_t size)
+{
+	int fd = cache_open_file(c, name, O_RDWR), error;
+	struct stat s;
+
+	if (fd < 0)
+		return -errno;
+	error = fstat(fd, &s) < 0 ? errno : 0;
+	if (error == 0 && S_ISREG(s.st_mode) && (uint64_t)s.st_size == size) {
+		cache_touch(fd, &s);
+		return fd;
+	}
+	close(fd);
+	(void)unlinkat(c->fd, name, 0);
+	stats_add(c->stats, cache_bad, 1);
+	return -ENOENT;
+}
+
+/* Appears under its name with its full size, a hole, so that nobody ever finds it short. */
+static errint_t make_part(struct cache *c, const char *name, uint64_t size)
+{
+	char temporary[CACHE_NAME_SIZE + 32];
+	_cleanup_close_ int fd = -1;
+	errint_t r = 0;
+
+	cache_temporary(c, name, temporary, sizeof(temporary));
+	fd = openat(c->fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) < 0)
+		r = -errno;
+	else if (linkat(c->fd, temporary, c->fd, name, 0) < 0 && errno != EEXIST)
+		/* A file system without hard links. */
+		r = errno == EPERM || errno == EOPNOTSUPP ? (renameat(c->fd, temporary, c->fd, name) < 0 ? -errno : 0) : -errno;
+	(void)unlinkat(c->fd, temporary, 0);
+	return r;
+}
+
+static errint_t open_part(struct cache *c, const char *part, const char *map, uint64_t size, int *ret_fd, bool *ret_fresh)
+{
+	for (unsigned tries = 0; tries < OPEN_TRIES; tries++) {
+		errint_t r;
+		int fd = open_of_size(c, part, size);
+		*ret_fd = fd;
+		*ret_fresh = tries > 0;
+		if (fd != -ENOENT)
+			return MIN(fd, 0);
+		(void)unlinkat(c->fd, map, 0);
+		r = make_part(c, part, size);
+		if (cache_is_full(r) && cache_make_room(c, 0) == 0)
+			r = make_part(c, part, size);
+		if (r < 0)
+			return r;
+	}
+	return -EAGAIN;
 }
 
 errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t size, uint32_t extents, struct cache_part *ret,
@@ -73,9 +139,10 @@ errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t siz
 {
 	struct cache_part p = { .key = *key, .fd = -1, .map_fd = -1 };
 	char part[CACHE_NAME_SIZE], map[CACHE_NAME_SIZE];
-	bool all;
+	bool all, fresh;
 	errint_t r = open_whole(c, key, size, &p);
 
+	memset(ret_claimed, 0, extents);
 	if (r == 0) {
 		*ret = p;
 		return 0;
@@ -83,17 +150,11 @@ errint_t cache_part_open(struct cache *c, const struct digest *key, uint64_t siz
 	cache_name(CACHE_FILES, key, CACHE_PART, part);
 	cache_name(CACHE_FILES, key, CACHE_MAP, map);
 	all = revive(c, key, part, map);
-	p.fd = cache_open_file(c, part, O_RDWR | O_CREAT);
-	if (p.fd < 0)
-		return -errno;
-	p.map_fd = openat(c->fd, map, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	read_claims(&p, size, extents, all, ret_claimed);
-	/* All of its bytes exist as a hole, so that no read ends early. */
-	if (ftruncate(p.fd, (off_t)size) < 0) {
-		r = -errno;
-		cache_part_close(&p);
+	r = open_part(c, part, map, size, &p.fd, &fresh);
+	if (r < 0)
 		return r;
-	}
+	p.map_fd = openat(c->fd, map, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	read_claims(&p, extents, all && !fresh, ret_claimed);
 	*ret = p;
 	return 0;
 }
@@ -113,12 +174,14 @@ void cache_part_peek(struct cache *c, const struct digest *key, uint32_t extents
 errint_t cache_part_write(struct cache *c, struct cache_part *p, uint32_t extent, const void *data, size_t size, uint64_t offset)
 {
 	static const uint8_t present = 1;
-	errint_t r = cache_reserve(c, size);
+	unsigned folder = cache_room_folder(CACHE_FILES, &p->key);
+	errint_t r = cache_reserve(c, folder, size);
 
 	if (r == 0) {
 		r = io_pwrite_full(p->fd, data, size, offset);
 		if (cache_is_full(r) && cache_make_room(c, size) == 0)
 			r = io_pwrite_full(p->fd, data, size, offset);
+		cache_settle(c, folder, size, r == 0);
 	}
 	if (r < 0) {
 		stats_add(c->stats, cache_full, 1);
@@ -144,6 +207,10 @@ errint_t cache_part_finish(struct cache *c, struct cache_part *p)
 	errint_t r = -ENOENT;
 	char part[CACHE_NAME_SIZE], map[CACHE_NAME_SIZE], name[CACHE_NAME_SIZE];
 
+	if (p->doubtful) {
+		cache_lower_verified(c, &p->key);
+		return 0;
+	}
 	cache_name(CACHE_FILES, &p->key, CACHE_PART, part);
 	cache_name(CACHE_FILES, &p->key, CACHE_MAP, map);
 	cache_name(CACHE_FILES, &p->key, "", name);
@@ -160,6 +227,32 @@ errint_t cache_part_finish(struct cache *c, struct cache_part *p)
 	return r;
 }
 
+/* Not where another file has the name by now. */
+static bool unlink_ours(struct cache *c, const struct cache_part *p, const char *suffix)
+{
+	char name[CACHE_NAME_SIZE];
+
+	cache_name(CACHE_FILES, &p->key, suffix, name);
+	return is_ours(c, p, name) && unlinkat(c->fd, name, 0) == 0;
+}
+
+void cache_part_drop(struct cache *c, const struct cache_part *p)
+{
+	bool is_gone;
+
+	if (p->doubtful) {
+		cache_lower_bad(c, &p->key);
+		return;
+	}
+	pthread_mutex_lock(&c->finish_lock);
+	(void)flock(c->finish_fd, LOCK_EX);
+	is_gone = unlink_ours(c, p, CACHE_PART) || unlink_ours(c, p, "");
+	(void)flock(c->finish_fd, LOCK_UN);
+	pthread_mutex_unlock(&c->finish_lock);
+	if (is_gone)
+		stats_add(c->stats, cache_bad, 1);
+}
+
 void cache_part_close(struct cache_part *p)
 {
 	if (p->fd >= 0)
@@ -167,4 +260,20 @@ void cache_part_close(struct cache_part *p)
 	if (p->map_fd >= 0)
 		close(p->map_fd);
 	p->fd = p->map_fd = -1;
+}
+
+void cache_list_record(const struct digest *digest, uint64_t length, uint8_t ret[CACHE_LIST_RECORD])
+{
+	memcpy(ret, digest->bytes, DIGEST_SIZE);
+	le64_put(ret + DIGEST_SIZE, length);
+}
+
+/* Without it the scrub cannot look at the file, and nothing else is missed. */
+void cache_put_list(struct cache *c, const struct digest *key, const void *list, size_t size)
+{
+	char name[CACHE_NAME_SIZE];
+
+	cache_name(CACHE_FILES, key, CACHE_LIST, name);
+	if (faccessat(c->fd, name, F_OK, 0) < 0)
+		(void)cache_replace(c, name, list, size, false);
 }

@@ -8,7 +8,7 @@
 
 #define READY_SIZE (128 * KIB)	/* what one read brings is not kept ready */
 
-errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct files **ret)
+errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret)
 {
 	struct files *f = calloc(1, sizeof(*f));
 
@@ -17,6 +17,8 @@ errint_t files_new(struct store *store, struct cache *cache, struct stats *stats
 	f->store = store;
 	f->cache = cache;
 	f->stats = stats;
+	f->verify = verify;
+	pthread_mutex_init(&f->slots_lock, NULL);
 	for (unsigned i = 0; i < FILES_SHARDS; i++)
 		pthread_mutex_init(&f->shards[i].lock, NULL);
 	*ret = f;
@@ -31,10 +33,10 @@ void files_keep_ready(struct files *f)
 /* Its key is no longer pinned. */
 static void free_file(struct file *file)
 {
-	/* The descriptor of a file in parts is theirs. */
-	if (file->fd >= 0 && !file->parts)
+	if (file->fd >= 0)
 		close(file->fd);
 	files_parts_free(file->parts);
+	snapshot_release(file->tree);
 	pthread_mutex_destroy(&file->lock);
 	free(file);
 }
@@ -50,6 +52,7 @@ void files_free(struct files *f)
 		}
 		pthread_mutex_destroy(&f->shards[i].lock);
 	}
+	files_slots_done(f);
 	free(f);
 }
 
@@ -87,33 +90,44 @@ static bool is_single(const struct place *p, struct catalog_extent *ret)
 	return p->inode.count == 1 && catalog_extent(&p->tree->c, &p->inode, 0, ret) == 0 && ret->object != CATALOG_NONE;
 }
 
-/* No room in the cache: the content lives in memory as long as it is open. */
-static errint_t hold_in_memory(const void *data, size_t size, int *ret_fd)
+static bool is_in_order(const struct file *file, const struct catalog_extent *e)
 {
-	_cleanup_close_ int fd = memfd_create("fetchfs", MFD_CLOEXEC);
-	errint_t r;
+	_cleanup_free_ void *data = malloc((size_t)e->length);
+	struct digest found;
 
-	if (fd < 0)
-		return -errno;
-	r = io_write_full(fd, data, size);
-	if (r == 0)
-		*ret_fd = steal_fd(&fd);
-	return r;
+	if (!data || io_pread_full(file->fd, data, (size_t)e->length, e->offset) != (ssize_t)e->length)
+		return false;
+	digest_of(data, (size_t)e->length, &found);
+	return digest_equal(&found, &e->digest);
 }
 
-/* object: its bytes where it has just come and is verified, NULL: only from the cache (-ENOENT). */
-static errint_t open_single(struct files *f, struct file *file, const struct catalog_extent *e, const struct store_object *o, const void *object)
+static errint_t find_single(struct files *f, struct file *file, const struct catalog_extent *e, const struct store_object *o)
 {
 	errint_t r = cache_find(f->cache, &o->digest, o->size, &file->fd);
 
+	file->base = e->offset;
+	if (r < 0 || f->verify != FILES_VERIFY_OPEN || is_in_order(file, e))
+		return r;
+	cache_part_drop(f->cache, &(struct cache_part){ .key = o->digest, .fd = file->fd });
+	close(steal_fd(&file->fd));
+	return -ENOENT;
+}
+
+/* object: where it has just come; NULL: only from the cache (-ENOENT). */
+static errint_t open_single(struct files *f, struct file *file, const struct catalog_extent *e, const struct store_object *o, const void *object)
+{
+	errint_t r = find_single(f, file, e, o);
+
 	if (r < 0 && !object)
-		return -ENOENT;
-	if (r < 0)
+		return files_slot_copy(f, &o->digest, 0, 0, NULL) ? files_parts_wrap(file) : -ENOENT;
+	file->was_fetched = object;
+	/* The store puts packs, and those who wait the chunk that they wait for. */
+	if (r < 0 && !o->is_pack)
 		r = cache_put(f->cache, &o->digest, object, o->size, &file->fd);
 	if (r < 0)
-		return hold_in_memory((const uint8_t *)object + e->offset, (size_t)file->size, &file->fd);
-	file->base = e->offset;
-	return 0;
+		/* Read from memory as long as it is there. */
+		files_slot_put(f, &o->digest, object, o->size);
+	return r < 0 || f->verify == FILES_VERIFY_ALWAYS ? files_parts_wrap(file) : 0;
 }
 
 static errint_t new_file(struct files *f, const struct place *p, const struct catalog_extent *single, const void *object, struct file **ret)
@@ -127,6 +141,9 @@ static errint_t new_file(struct files *f, const struct place *p, const struct ca
 		return -ENOMEM;
 	file->ino = p->ino;
 	file->size = p->inode.size;
+	file->tree = p->tree;
+	snapshot_hold(file->tree);
+	file->inode = p->inode;
 	file->refs = 1;
 	file->fd = -1;
 	pthread_mutex_init(&file->lock, NULL);
@@ -140,7 +157,7 @@ static errint_t new_file(struct files *f, const struct place *p, const struct ca
 			r = open_single(f, file, single, &wanted, object);
 		}
 	} else {
-		r = files_parts_open(f, p, file);
+		r = files_parts_open(f, file);
 	}
 	if (r < 0) {
 		cache_unpin(f->cache, &file->key);
@@ -181,7 +198,7 @@ static bool keep_ready(struct files *f, struct files_shard *shard, struct file *
 {
 	struct file *other = shard->files;
 
-	if (!f->keep_ready || (!file->parts && file->size <= READY_SIZE))
+	if (!f->keep_ready || !files_parts_is_sound(file) || (!file->parts && file->size <= READY_SIZE))
 		return false;
 	while (other && (other == file || other->refs > 0 || !other->parts != !file->parts))
 		other = other->next;
@@ -189,8 +206,6 @@ static bool keep_ready(struct files *f, struct files_shard *shard, struct file *
 		take_off(shard, other);
 		free_file(other);
 	}
-	if (file->parts)
-		files_parts_rest(file->parts);
 	return true;
 }
 
@@ -233,6 +248,9 @@ static void object_ready(struct store_waiter *w, errint_t r, const void *object,
 		/* Packs come into the cache by the store; a chunk is put there when it is opened. */
 		if (data && o->arrived && co.kind == CATALOG_OBJECT_PACK && e.length == o->place.inode.size) {
 			struct tree *t = o->place.tree;
+			/* For what else is read of it, where the cache will not take it. */
+			if (cache_is_refusing(o->files->cache))
+				files_slot_put(o->files, &co.digest, object, size);
 			o->arrived(o, data);
 			snapshot_release(t);
 			return;
@@ -308,7 +326,7 @@ errint_t files_open_ahead(struct files *f, const struct place *place, struct fil
 bool files_has_extent(const struct file *file, uint32_t extent)
 {
 	/* Without a file there is nowhere to put it. */
-	return !file->parts || file->parts->part.fd < 0 || atomic_load(&file->parts->states[extent]) != PART_ABSENT;
+	return !file->parts || !files_parts_is_sound(file) || file->parts->part.whole || atomic_load(&file->parts->states[extent]) != PART_ABSENT;
 }
 
 void files_take_ahead(struct files *f, struct file *file, uint32_t extent, const void *object, size_t size)
@@ -344,12 +362,43 @@ void files_release(struct files *f, struct file *file)
 		free_file(file);
 }
 
+/*
+ * Behind our back a file of the cache can be cut short: then the kernel would show what is missing as an end, or as zeros. In a descriptor that was removed
+ * it is still whole.
+ */
+bool files_parts_check(struct files *f, struct file *file)
+{
+	struct stat s;
+
+	if (file->fd < 0 || (fstat(file->fd, &s) == 0 && (uint64_t)s.st_size >= file->base + file->size))
+		return true;
+	/* Without memory for it the read fails: better than a wrong byte. */
+	(void)files_parts_lose(f, file);
+	return false;
+}
+
+bool files_is_whole(struct files *f, struct file *file)
+{
+	return !file->parts && files_parts_check(f, file);
+}
+
+void files_distrust(struct files *f, const struct digest *key)
+{
+	for (unsigned i = 0; i < FILES_SHARDS; i++) {
+		pthread_mutex_lock(&f->shards[i].lock);
+		for (struct file *file = f->shards[i].files; file; file = file->next)
+			if (digest_equal(&file->key, key))
+				(void)files_parts_lose(f, file);
+		pthread_mutex_unlock(&f->shards[i].lock);
+	}
+}
+
 errint_t files_read(struct files *f, struct file_read *r)
 {
 	r->data = NULL;
-	if (!r->file->parts)
+	if (files_is_whole(f, r->file))
 		return 0;
-	return files_parts_read(f, r);
+	return r->file->parts ? files_parts_read(f, r) : -EIO;
 }
 
 errint_t files_key(const struct place *place, struct digest *ret)

@@ -15,7 +15,8 @@ struct file {
 	uint64_t ino, size;
 	int fd;				/* what holds the content; -1: only in parts, and those in memory */
 	uint64_t base;			/* where the content begins in it */
-	struct file_parts *parts;	/* NULL: all of it is there, read fd */
+	struct file_parts *_Atomic parts;	/* NULL: all of it is there, read fd */
+	bool was_fetched;		/* this open brought it: what the kernel still has may be older */
 
 	/* For whoever answers opens: by lock. */
 	pthread_mutex_t lock;
@@ -26,9 +27,18 @@ struct file {
 	struct file *next;
 	unsigned refs;
 	struct digest key;		/* of what is pinned in the cache */
+	struct tree *tree;
+	struct catalog_inode inode;
 };
 
-errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct files **ret);
+/* How often contents in the cache are verified, beside on their way in and after an unclean end. */
+enum files_verify {
+	FILES_VERIFY_NOT,
+	FILES_VERIFY_OPEN,		/* once in each open, before the first use */
+	FILES_VERIFY_ALWAYS,		/* before each use */
+};
+
+errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret);
 /* For a reader who opens a file for each read: the ones used last stay ready. */
 void files_keep_ready(struct files *f);
 void files_free(struct files *f);
@@ -80,6 +90,11 @@ struct file_read {
 	uint32_t extent;	/* waited for */
 	bool fetch_anyway;	/* it was said to be there and is not usable */
 };
+
+/* All of it is in file->fd, and can be handed out from there. Where it has been cut short behind our back, that is noticed here. */
+bool files_is_whole(struct files *f, struct file *file);
+/* A content was found damaged (by the scrub) and has left the cache: who has it open gets it anew from now on. */
+void files_distrust(struct files *f, const struct digest *key);
 
 /* 0: they are there; -EINPROGRESS: done will be called; other errors. */
 errint_t files_read(struct files *f, struct file_read *r);

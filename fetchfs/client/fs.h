@@ -36,6 +36,8 @@ struct fs;
 errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct fs **ret);
 /* Serves until it is unmounted or, with handle_signals, a signal asks for the end. */
 errint_t fs_run(struct fs *f, bool handle_signals);
+/* A content of the cache was found damaged and has been removed: what was made of it is read anew. Not in a FUSE thread. */
+void fs_distrust(struct fs *f, const struct digest *key);
 /*
  * Tells the kernel that it may not go by what it has cached. Not from a thread that answers requests. -ESHUTDOWN: the mount is ending.
  */

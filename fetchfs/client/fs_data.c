@@ -65,7 +65,7 @@ static void choose_mode(struct fs *f, fuse_req_t req, struct file *file, struct 
 	}
 #endif
 	/* The kernel refuses the flag together with passthrough. */
-	fi->keep_cache = file->io_mode == MODE_CACHED;
+	fi->keep_cache = file->io_mode == MODE_CACHED && !file->was_fetched;
 	file->opens++;
 	pthread_mutex_unlock(&file->lock);
 	fi->noflush = 1;
@@ -215,7 +215,7 @@ static void read_file(struct fs *f, fuse_req_t req, struct file *file, size_t si
 	}
 	direct.offset = (uint64_t)offset;
 	direct.size = (size_t)MIN((uint64_t)size, file->size - (uint64_t)offset);
-	if (!file->parts) {
+	if (files_is_whole(f->files, file)) {
 		answer_read(f, req, &direct, 0);
 		goto out;
 	}

@@ -14,6 +14,7 @@
 #include "fetchfs/client/pins.h"
 #include "fetchfs/client/prefetch.h"
 #include "fetchfs/client/record.h"
+#include "fetchfs/client/scrub.h"
 #include "fetchfs/client/settings.h"
 #include "fetchfs/client/verbs.h"
 
@@ -37,6 +38,7 @@ struct mount {
 	bool has_snapshot;
 	struct files *files;
 	struct fs *fs;
+	struct scrub *scrub;
 	struct control control;
 	struct ctl *ctl;
 	struct pins *pins;
@@ -60,15 +62,34 @@ static void report(void *context, bool is_trouble, const char *text)
 		log_note("%s: %s", m->settings.mountpoint, text);
 }
 
+/* What a full, read-only or broken disk says, in contrast to a wrong name or a missing right. */
+static bool can_do_without(errint_t r)
+{
+	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
+}
+
 static int open_cache(struct mount *m)
 {
 	const struct settings *s = &m->settings;
-	struct cache_config config = { .path = s->cache, .quota = s->quota, .quota_percent = s->quota_percent, .stats = &m->stats };
+	struct cache_config config = { .path = s->in_memory ? NULL : s->cache, .lower = s->lower, .quota = s->quota, .quota_percent = s->quota_percent,
+				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = &m->stats };
 	errint_t r = cache_open(&config, &m->cache);
 
+	if (config.path && can_do_without(r)) {
+		message_warning("cannot use the cache directory %s: %s; the cache is kept in memory and will be lost at the end", s->cache, strerror(-r));
+		/* The limits were meant for the disk. */
+		config.path = NULL;
+		config.quota = config.quota_percent = 0;
+		r = cache_open(&config, &m->cache);
+	}
 	if (r == 0)
 		return 0;
-	message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", s->cache, strerror(-r));
+	if (!config.path)
+		message_error("cannot keep the cache in memory: %s; a tmpfs of its own needs root, /dev/shm must be a tmpfs else", strerror(-r));
+	else if (s->lower)
+		message_error("cannot use the cache directory %s or one of those beneath (%s): %s", s->cache, s->lower, strerror(-r));
+	else
+		message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", s->cache, strerror(-r));
 	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
 }
 
@@ -290,7 +311,7 @@ static int open_fs(struct mount *m)
 		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice,
 		.socket = m->ctl ? ctl_path(m->ctl) : NULL, .mounted = mounted, .context = m,
 	};
-	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->files) : -ENOMEM;
+	errint_t r = options ? files_new(m->store, m->cache, &m->stats, s->verify, &m->files) : -ENOMEM;
 
 	if (r == 0) {
 		config.files = m->files;
@@ -301,6 +322,24 @@ static int open_fs(struct mount *m)
 	message_error("cannot mount at %s%s", s->mountpoint, geteuid() == 0 ? "; is there /dev/fuse?"
 		      : ": mounting as a user needs fusermount3 (package fuse3), /dev/fuse, and a directory of one's own");
 	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_NO_PERMISSION;
+}
+
+static void damaged(void *context, const struct digest *key)
+{
+	struct mount *m = context;
+	char text[DIGEST_TEXT_SIZE];
+
+	digest_to_text(key, text);
+	log_warning("%s: %s in the cache is damaged; it will be fetched again when it is wanted", m->settings.mountpoint, text);
+	fs_distrust(m->fs, key);
+}
+
+static void start_scrub(struct mount *m)
+{
+	struct scrub_config config = { .cache = m->cache, .stats = &m->stats, .rate = m->settings.scrub, .damaged = damaged, .context = m };
+
+	if (config.rate > 0 && scrub_start(&config, &m->scrub) < 0)
+		log_warning("%s: the scrub cannot be started", m->settings.mountpoint);
 }
 
 static errint_t tell_kernel(void *context, const struct snapshot_change *change)
@@ -340,6 +379,7 @@ static void close_all(struct mount *m)
 		follow_stop(m->follow);
 	if (m->fs)
 		fs_unmount(m->fs);
+	scrub_stop(m->scrub);
 	prefetch_stop(m->prefetch);
 	if (m->transport)
 		transport_stop(m->transport);
@@ -395,7 +435,9 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = start_control(m);
 	if (code == 0) {
-		errint_t r = fs_run(m->fs, !m->settings.root);
+		errint_t r;
+		start_scrub(m);
+		r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {
 			log_warning("%s: the mount ends: %s", m->settings.mountpoint, strerror(-r));
 			code = EXIT_SOFTWARE;

@@ -23,6 +23,7 @@ void settings_init(struct settings *s)
 void settings_done(struct settings *s)
 {
 	free(s->cache);
+	free(s->lower);
 	free(s->record);
 	free(s->kernel_options);
 	secret_free(s->proxy);
@@ -231,6 +232,50 @@ static int set_quota(struct settings *s, const char *name, const char *value, vo
 	return settings_set_quota(s, value);
 }
 
+static int set_free(struct settings *s, const char *name, const char *value, void *field)
+{
+	size_t n = strlen(value);
+	_cleanup_free_ char *number = n > 1 && value[n - 1] == '%' ? strndup(value, n - 1) : NULL;
+	uint64_t percent = 0, size = 0;
+
+	(void)name;
+	(void)field;
+	if (number ? parse_number(number, 0, 99, &percent) < 0 : parse_size(value, &size) < 0) {
+		message_error("option free: expected a size (as 2G), or a percentage of the file system (as 5%%), not '%s'", value);
+		return EXIT_USAGE;
+	}
+	s->free = size;
+	s->free_percent = (unsigned)percent;
+	s->no_free = size == 0 && percent == 0;
+	return 0;
+}
+
+static int set_lower(struct settings *s, const char *name, const char *value, void *field)
+{
+	/* The daemon leaves the working directory. */
+	if (*value != '/' || (strstr(value, ":") && strstr(value, ":")[1] != '/')) {
+		message_error("option lower: expected absolute paths of directories, separated by colons, not '%s'", value);
+		return EXIT_USAGE;
+	}
+	return set_copy(s, name, value, field);
+}
+
+static int set_verify(struct settings *s, const char *name, const char *value, void *field)
+{
+	static const char *const words[] = { [FILES_VERIFY_NOT] = "arrival", [FILES_VERIFY_OPEN] = "open", [FILES_VERIFY_ALWAYS] = "always" };
+
+	(void)name;
+	(void)field;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(value, words[i]) != 0)
+			continue;
+		s->verify = (enum files_verify)i;
+		return 0;
+	}
+	message_error("option verify: expected arrival, open or always, not '%s'", value);
+	return EXIT_USAGE;
+}
+
 static int set_size(struct settings *s, const char *name, const char *value, void *field)
 {
 	uint64_t *bytes = field;
@@ -295,11 +340,13 @@ static const struct setting {
 	{ "credentials", true, set_text, FIELD(credentials_file) },
 	{ "date", true, set_date, 0 },
 	{ "follow", false, set_flag, FIELD(follow) },
+	{ "free", true, set_free, 0 },
 	{ "hard", false, set_hard, 0 },
 	{ "headers", true, set_text, FIELD(headers_file) },
 	{ "key", true, set_key, 0 },
 	{ "log", true, set_log, 0 },
 	{ "loglevel", true, set_log_level, 0 },
+	{ "lower", true, set_lower, FIELD(lower) },
 	{ "metrics", true, set_metrics, FIELD(metrics) },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },
@@ -319,11 +366,13 @@ static const struct setting {
 	{ "request_timeout", true, set_seconds, FIELD(limits.total) },
 	{ "revision", true, set_revision, 0 },
 	{ "root", false, set_flag, FIELD(root) },
+	{ "scrub", true, set_size, FIELD(scrub) },
 	{ "soft", true, set_seconds, FIELD(timeout) },
 	{ "stall_timeout", true, set_seconds, FIELD(limits.stall) },
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
 	{ "ttl", true, set_ttl, FIELD(ttl) },
+	{ "verify", true, set_verify, 0 },
 #undef FIELD
 };
 
@@ -470,6 +519,13 @@ int settings_finish(struct settings *s)
 		code = read_keys(s);
 	if (code)
 		return code;
+	/* Where the kernel opens files without asking there is no such thing as an open. */
+	if (s->verify == FILES_VERIFY_OPEN)
+		s->opens = true;
+	if (s->cache && strcmp(s->cache, "ram") == 0) {
+		s->in_memory = true;
+		return 0;
+	}
 	if (!s->cache)
 		s->cache = default_cache();
 	if (!s->cache) {

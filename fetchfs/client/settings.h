@@ -4,6 +4,7 @@
 #define SPORE_FETCHFS_CLIENT_SETTINGS_H
 
 #include "common/signify.h"
+#include "fetchfs/client/files.h"
 #include "fetchfs/client/log.h"
 #include "fetchfs/client/transport.h"
 
@@ -20,9 +21,16 @@ struct settings {
 	const char *key_files[SETTINGS_MAX_KEYS];
 	struct signify_public keys[SETTINGS_MAX_KEYS];
 	size_t key_count;
-	char *cache;			/* directory */
+	char *cache;			/* directory; NULL with in_memory */
+	bool in_memory;			/* "cache=ram" */
+	char *lower;			/* directories of caches beneath, separated by colons, or NULL */
 	uint64_t quota;			/* bytes; 0: not given */
 	unsigned quota_percent;
+	uint64_t free;			/* bytes that stay free on the cache's file system; 0: not given */
+	unsigned free_percent;
+	bool no_free;			/* "free=0" */
+	enum files_verify verify;
+	uint64_t scrub;			/* bytes per second; 0: none */
 	char *proxy;			/* with user and password: not to be shown */
 	const char *tag, *ca_file;
 	const char *cert_file, *key_file, *credentials_file, *headers_file;

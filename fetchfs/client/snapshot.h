@@ -125,6 +125,8 @@ uint64_t snapshot_offset(const struct place *dir, uint64_t position);
 void snapshot_known(struct snapshot *s, const struct place *p, int count);
 /* It lets go of a number that it was told so often. */
 void snapshot_forget(struct snapshot *s, uint64_t ino, uint64_t count);
+/* The inode number that an index has. */
+uint64_t snapshot_ino(const struct tree *t, uint32_t index);
 /* A tree stays while its pointer is kept outside. */
 void snapshot_hold(struct tree *t);
 void snapshot_release(struct tree *t);

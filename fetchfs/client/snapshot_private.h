@@ -11,8 +11,6 @@ void snapshot_free_tree(struct tree *t);
 void snapshot_link(struct snapshot *s, struct tree *t);
 /* With the gate closed. */
 void snapshot_unlink(struct snapshot *s, struct tree *t);
-/* The inode number that an index has. */
-uint64_t snapshot_ino(const struct tree *t, uint32_t index);
 
 /* Where an inode of a new catalog was before; tree NULL: nowhere. */
 struct origin {

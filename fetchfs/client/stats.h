@@ -47,6 +47,7 @@
 	X(cache_written_bytes, "bytes put into the cache") \
 	X(cache_full, "writes to the cache that failed") \
 	X(cache_bad, "cached files that did not verify") \
+	X(scrubbed, "cached files that the scrub has looked at") \
 	X(evicted, "files evicted from the cache") \
 	X(evicted_bytes, "bytes evicted from the cache")
 

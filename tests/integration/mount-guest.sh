@@ -40,6 +40,19 @@ if [ "$passthrough" = 1 ]; then
 	[ "$(mount_stat "$T/mnt" reads)" = "$before" ] || fail "reads of a whole file came to the program"
 fi
 
+step "in memory, and over a cache beneath: reads of a whole file are passed through all the same"
+for where in "cache=ram" "cache=$T/upper,lower=$T/cache"; do
+	mkdir -p "$T/second"
+	"$T/bin/@fetchfs" mount -o "root,passthrough,$where" -K "$T/key.pub" "$server_url/repo" "$T/second"
+	unmount_with_test "$T/second"
+	treecmp "$T/tree" "$T/second" >"$T/differences" || fail "$where: $(cat "$T/differences")"
+	before=$(mount_stat "$T/second" reads)
+	echo 1 >/proc/sys/vm/drop_caches
+	cmp "$T/tree/large" "$T/second/large" || fail "$where: large differs"
+	[ "$passthrough" != 1 ] || [ "$(mount_stat "$T/second" reads)" = "$before" ] || fail "$where: reads of a cached file came to the program"
+	fetchfs umount "$T/second"
+done
+
 step "programs of the mount can be run"
 mkdir "$T/tree/bin"
 cp "$guest" "$T/tree/bin/spore"

@@ -246,6 +246,77 @@ static void test_quota_in_use(void **state)
 	cache_close(c);
 }
 
+/* The clock was ahead when they were used: they are not kept for ever for that. */
+static void test_clock_set_back(void **state)
+{
+	struct cache *c = open_cache(MIB);
+	unsigned left = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < 50; n++) {
+		put(c, n);
+		age(n, -86400 * 365);
+	}
+	/* Eviction meets them and takes them for used now; what is used from then on is newer. */
+	for (unsigned n = 1000; n < 1300; n++)
+		put(c, n);
+	for (unsigned n = 0; n < 50; n++)
+		left += get(c, n) == 0;
+	assert_true(left < 50);
+	assert_int_equal(get(c, 1299), 0);
+	cache_close(c);
+}
+
+/* What somebody keeps has a second name. */
+static void test_kept(void **state)
+{
+	struct cache *c = open_cache(MIB);
+	_cleanup_free_ char *path = path_of("files", 0), *kept = io_format("%s/repositories/kept", directory);
+
+	(void)state;
+	put(c, 0);
+	assert_int_equal(link(path, kept), 0);
+	age(0, 100000);
+	for (unsigned n = 1; n < 400; n++)
+		put(c, n);
+	assert_true(stats_get(&stats, evicted) > 0);
+	assert_int_equal(get(c, 0), 0);
+	cache_close(c);
+}
+
+/* Old catalogs take a quarter at most, and those in use stay. */
+static void test_many_catalogs(void **state)
+{
+	struct cache *c = open_cache(MIB);
+	char content[CONTENT], text[DIGEST_TEXT_SIZE];
+	struct digest kept;
+	unsigned left = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < 200; n++) {
+		const void *mapped;
+		struct digest key;
+		make_content(n, content, &key);
+		assert_int_equal(cache_put_catalog(c, &key, content, CONTENT, &mapped), 0);
+		cache_unmap(mapped, CONTENT);
+		if (n == 0)
+			cache_pin(c, &key);
+	}
+	for (unsigned n = 0; n < 200; n++) {
+		_cleanup_free_ char *path = NULL;
+		struct digest key;
+		make_content(n, content, &key);
+		digest_to_text(&key, text);
+		path = io_format("%s/catalogs/%s", directory, text);
+		left += access(path, F_OK) == 0;
+		assert_true(n != 0 || left == 1);
+	}
+	assert_in_range(left, 10, MIB / 4 / 8192);
+	make_content(0, content, &kept);
+	cache_unpin(c, &kept);
+	cache_close(c);
+}
+
 static void test_parts(void **state)
 {
 	static const char extent[1000] = "abc";
@@ -326,6 +397,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_quota_in_use, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_clock_set_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_catalogs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_catalogs_and_texts, set_up, tear_down),
 	};
