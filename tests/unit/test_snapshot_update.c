@@ -215,7 +215,6 @@ static int set_up(void **state)
 	struct transport_config t = { .urls = urls, .url_count = 1, .stats = &s->stats };
 	struct cache_config c = { .stats = &s->stats };
 	struct store_config o = { .stats = &s->stats };
-	char error[TRANSPORT_ERROR_SIZE];
 	struct manifest m;
 
 	(void)state;
