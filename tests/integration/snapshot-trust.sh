@@ -86,9 +86,12 @@ says 'refused .*/manifest: revision 2 is older than revision'
 sed 's/^inodes: .*/inodes: 1/' "$T/manifest.5" >"$T/altered"
 show "$T/altered"
 says 'manifest: its signature is wrong'
-echo '<html>Log in</html>' >"$T/altered"
+echo 'Log in' >"$T/altered"
 show "$T/altered"
 says 'manifest: it is not signed'
+echo '<html>Log in</html>' >"$T/altered"
+show "$T/altered"
+says 'manifest: an HTML page instead of the file'
 mv "$T/www/repo" "$T/www/mine"
 fetchfs init -n another -k "$T/one" --root-key "$T/root" "$T/www/repo" 2>/dev/null
 fetchfs publish -q -k "$T/one" "$T/www/repo" "$T/tree"
