@@ -161,6 +161,10 @@ warm_and_hot() {
 # Whatever was mounted goes, then the loop devices (of this run's files alone), then the rest.
 bench_end() {
 	code=$?
+	# A client in the midst of it: without its server, whoever reads from it would hang. Where nothing is mounted there is none.
+	if mountpoint -q "$T/mnt"; then
+		for pid in $(peer_do pids); do kill -9 "$pid" 2>/dev/null || :; done
+	fi
 	for mount in "$T/mnt/dev" "$T/mnt" "$T/squashfs.nbd" "$T"/*.cache; do umount -l "$mount" 2>/dev/null || :; done
 	for loop in $loops; do losetup -d "$loop" || :; done
 	[ "$disks" = "$T" ] || rm -rf "$disks"
