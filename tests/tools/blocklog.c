@@ -40,7 +40,7 @@ static int list(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offs
 	(void)offset;
 	(void)fi;
 	(void)flags;
-	fill(buffer, DISK_NAME + 1, NULL, 0, 0);
+	fill(buffer, &DISK_NAME[1], NULL, 0, 0);
 	return 0;
 }
 
