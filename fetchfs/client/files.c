@@ -122,8 +122,7 @@ static errint_t open_single(struct files *f, struct file *file, const struct cat
 	if (r < 0 && !object)
 		return files_slot_copy(f, &o->digest, 0, 0, NULL) ? files_parts_wrap(file) : -ENOENT;
 	file->was_fetched = object;
-	/* The store puts packs, and those who wait the chunk that they wait for. */
-	if (r < 0 && !o->is_pack)
+	if (r < 0)
 		r = cache_put(f->cache, &o->digest, object, o->size, &file->fd);
 	if (r < 0)
 		/* Read from memory as long as it is there. */
