@@ -77,14 +77,21 @@ static void test_list(void **state)
 static void test_too_many(void **state)
 {
 	struct cache *c = open_cache();
-	char path[32];
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 
 	(void)state;
-	for (int i = 0; i < PINS_MAX; i++) {
-		snprintf(path, sizeof(path), "file%d", i);
-		/* Two are there from the test before. */
-		assert_int_equal(pins_file_change(c, "debian", path, true), i < PINS_MAX - 2 ? 0 : -E2BIG);
-	}
+	fputs("fetchfs-pins 1\n", f);
+	for (int i = 0; i < PINS_MAX - 1; i++)
+		fprintf(f, "file%d\n", i);
+	fclose(f);
+	assert_int_equal(cache_write_text(c, "debian", "pins", text, size), 0);
+	assert_int_equal(pins_file_change(c, "debian", "one", true), 0);
+	assert_int_equal(pins_file_change(c, "debian", "one too many", true), -E2BIG);
+	assert_int_equal(pins_file_change(c, "debian", "file7", false), 0);
+	assert_int_equal(pins_file_change(c, "debian", "another", true), 0);
+	free(text);
 	cache_close(c);
 }
 
