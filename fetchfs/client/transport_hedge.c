@@ -53,9 +53,10 @@ static int64_t stand_still(const struct transport *t, const struct transport_slo
 static bool is_late(const struct transport *t, const struct transport_slot *s, int64_t now, bool *ret_still, int64_t *ret_when)
 {
 	int64_t patience = transport_mirror_patience(t, &s->route), last = last_sign(s);
+	int64_t not_before = s->request->renew ? 0 : s->next_race;
 
 	*ret_still = now - last >= stand_still(t, s);
-	*ret_when = MAX(last + patience, s->next_race);
+	*ret_when = MAX(last + patience, not_before);
 	if (*ret_when <= now) {
 		/* When credit has run out: then. */
 		*ret_when = *ret_still ? now + LOOK_AGAIN : last + stand_still(t, s);
@@ -64,7 +65,7 @@ static bool is_late(const struct transport *t, const struct transport_slot *s, i
 	if (!s->first_byte)
 		return false;
 	*ret_when = MIN(*ret_when, now + LOOK_AGAIN);
-	*ret_still = s->next_race <= now && drips(t, s, now);
+	*ret_still = not_before <= now && drips(t, s, now);
 	return *ret_still;
 }
 
