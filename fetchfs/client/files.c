@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define SETTLE_US 5000
 #define READY_SIZE (128 * KIB)	/* what one read brings is not kept ready */
 
 errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret)
@@ -411,12 +410,6 @@ errint_t files_key(const struct place *place, struct digest *ret)
 		return place->inode.count == 1 ? -ENODATA : files_parts_key(place, ret);
 	*ret = e.digest;
 	return 0;
-}
-
-void files_settle(struct files *f, const struct digest *key)
-{
-	while (store_is_under_way(f->store, key))
-		usleep(SETTLE_US);
 }
 
 errint_t files_cache_key(const struct place *place, struct digest *ret)

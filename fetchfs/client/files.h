@@ -61,8 +61,6 @@ struct file_open {
 errint_t files_key(const struct place *place, struct digest *ret);
 /* What the cache holds it as: of a file of one piece the object (pack or chunk) that it is in. -ENODATA as above. */
 errint_t files_cache_key(const struct place *place, struct digest *ret);
-/* Waits until what has come under this key is in the cache, or could not be put there: readers are answered before. For threads that may wait. */
-void files_settle(struct files *f, const struct digest *key);
 /* How many bytes of a file are in the cache, verified or not, without fetching anything; holes count. */
 uint64_t files_cached(struct files *f, const struct place *place);
 

@@ -159,8 +159,6 @@ static errint_t fetch_once(struct pins *p, const struct place *place, const stru
 	r = read_extents(p->files, place, background, file);
 	/* While it is open it is not evicted. */
 	if (r == 0)
-		files_settle(p->files, key);
-	if (r == 0)
 		r = cache_keep(p->cache, p->folder, key, false);
 	files_release(p->files, file);
 	return r == -ENOENT ? -ENOSPC : r;
