@@ -71,7 +71,7 @@ static void test_laughs(void **state)
 
 	(void)state;
 	for (int i = 1; i < 9; i++) {
-		char line[160];
+		char line[256];
 
 		snprintf(line, sizeof line, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1, i - 1,
 			 i - 1, i - 1, i - 1, i - 1, i - 1);
