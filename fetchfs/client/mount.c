@@ -38,7 +38,7 @@ struct mount {
 	bool has_snapshot;
 	struct files *files;
 	struct fs *fs;
-	struct scrub *scrub;
+	struct scrub_control scrub;
 	struct control control;
 	struct ctl *ctl;
 	struct pins *pins;
@@ -243,6 +243,8 @@ static int start_control(struct mount *m)
 	if (r == 0 && m->ctl)
 		r = ctl_add(m->ctl, follow_verbs, m->follow);
 	if (r == 0 && m->ctl)
+		r = ctl_add(m->ctl, scrub_verbs, &m->scrub);
+	if (r == 0 && m->ctl)
 		r = ctl_start(m->ctl);
 	if (r < 0)
 		message_error("cannot start: %s", strerror(-r));
@@ -336,9 +338,8 @@ static void damaged(void *context, const struct digest *key)
 
 static void start_scrub(struct mount *m)
 {
-	struct scrub_config config = { .cache = m->cache, .stats = &m->stats, .rate = m->settings.scrub, .damaged = damaged, .context = m };
-
-	if (config.rate > 0 && scrub_start(&config, &m->scrub) < 0)
+	m->scrub.config = (struct scrub_config){ .cache = m->cache, .stats = &m->stats, .rate = m->settings.scrub, .damaged = damaged, .context = m };
+	if (m->settings.scrub > 0 && scrub_start(&m->scrub.config, &m->scrub.scrub) < 0)
 		log_warning("%s: the scrub cannot be started", m->settings.mountpoint);
 }
 
@@ -379,7 +380,7 @@ static void close_all(struct mount *m)
 		follow_stop(m->follow);
 	if (m->fs)
 		fs_unmount(m->fs);
-	scrub_stop(m->scrub);
+	scrub_stop(m->scrub.scrub);
 	prefetch_stop(m->prefetch);
 	if (m->transport)
 		transport_stop(m->transport);
@@ -433,11 +434,11 @@ static int serve(struct mount *m)
 	if (code == 0)
 		code = start_following(m);
 	if (code == 0)
+		start_scrub(m);
+	if (code == 0)
 		code = start_control(m);
 	if (code == 0) {
-		errint_t r;
-		start_scrub(m);
-		r = fs_run(m->fs, !m->settings.root);
+		errint_t r = fs_run(m->fs, !m->settings.root);
 		if (r < 0) {
 			log_warning("%s: the mount ends: %s", m->settings.mountpoint, strerror(-r));
 			code = EXIT_SOFTWARE;

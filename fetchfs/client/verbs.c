@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* record and update, as fetchfs ctl asks for them; see verbs.h. docs/man/fetchfs.1 says what they print. */
+/* record, update and scrub, as fetchfs ctl asks for them; see verbs.h. docs/man/fetchfs.1 says what they print. */
 #include "fetchfs/client/verbs.h"
 #include "common/message.h"
 #include "fetchfs/client/follow.h"
@@ -75,5 +75,52 @@ static int update(void *context, const struct ctl_request *request, struct ctl_r
 
 const struct ctl_verb follow_verbs[] = {
 	{ "update", "[status]", "asks for a newer snapshot now; with status, tells what is known of one", 0, 1, update },
+	{ .name = NULL }
+};
+
+static int start_scrub(struct scrub_control *c, const char *rate, struct ctl_reply *reply)
+{
+	errint_t r;
+
+	if (parse_size(rate, &c->config.rate) < 0 || c->config.rate == 0)
+		return ctl_fail(reply, EXIT_USAGE, "scrub start: expected the bytes of a second, as 10M, not '%.100s'", rate);
+	scrub_stop(c->scrub);
+	c->scrub = NULL;
+	r = scrub_start(&c->config, &c->scrub);
+	return r < 0 ? ctl_fail(reply, EXIT_SOFTWARE, "cannot start: %s", strerror(-r)) : 0;
+}
+
+static int scrub(void *context, const struct ctl_request *request, struct ctl_reply *reply)
+{
+	struct scrub_control *c = context;
+	struct scrub_status s = { .running = false };
+	const char *what = request->count > 0 ? request->arguments[0] : "";
+	int code = 0;
+
+	if (strcmp(what, "start") == 0 && request->count == 2) {
+		code = start_scrub(c, request->arguments[1], reply);
+	} else if (strcmp(what, "stop") == 0 && request->count == 1) {
+		scrub_stop(c->scrub);
+		c->scrub = NULL;
+	} else if (request->count > 0) {
+		code = ctl_fail(reply, EXIT_USAGE, "scrub: expected nothing, 'start RATE' or 'stop'");
+	}
+	if (code)
+		return code;
+	if (c->scrub)
+		scrub_status(c->scrub, &s);
+	ctl_number(reply->root, "rate_bytes", c->scrub ? c->config.rate : 0);
+	ctl_flag(reply->root, "at_work", s.running);
+	ctl_number(reply->root, "rounds", s.rounds);
+	ctl_number(reply->root, "round_percent", s.percent);
+	ctl_number(reply->root, "round_files", s.files);
+	ctl_number(reply->root, "round_bytes", s.bytes);
+	ctl_number(reply->root, "damaged_files", s.bad);
+	ctl_number(reply->root, "unknown_files", s.unknown);
+	return 0;
+}
+
+const struct ctl_verb scrub_verbs[] = {
+	{ "scrub", "[start RATE|stop]", "reads the cache again at a rate and drops what is damaged; or tells how that stands", 0, 2, scrub },
 	{ .name = NULL }
 };

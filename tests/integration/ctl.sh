@@ -90,6 +90,20 @@ cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
 expect_failure 64 'expected a size' fetchfs ctl "$T/mnt" cache evict much
 expect_failure 64 "evict SIZE" fetchfs ctl "$T/mnt" cache empty
 
+step "a scrub finds what is damaged"
+ctl scrub | grep -q '^at_work.*no' || fail "scrub: $(ctl scrub)"
+cat "$T/mnt/usr/bin/program1" >/dev/null
+is_there() { victim=$(find "$T/cache/files" -type f -size +100k -name 'b2-*' ! -name '*.*' | head -n 1) && [ -n "$victim" ]; }
+wait_for 10 is_there
+printf x | dd of="$victim" bs=1 seek=50000 conv=notrunc status=none
+ctl scrub start 1G >/dev/null
+has_found() { [ "$(ctl --json scrub | tr ',{}' '\n' | sed -n 's/^ *"damaged_files": *//p')" -ge 1 ]; }
+wait_for 20 has_found
+ctl scrub stop | grep -q '^rate.* 0' || fail "scrub stop: $(ctl scrub)"
+cmp "$T/tree/usr/bin/program1" "$T/mnt/usr/bin/program1"
+expect_failure 64 'expected the bytes of a second' fetchfs ctl "$T/mnt" scrub start fast
+expect_failure 64 "expected nothing, 'start RATE' or 'stop'" fetchfs ctl "$T/mnt" scrub dance
+
 step "the log's level"
 [ "$(value log level)" = info ] || fail "not info at first"
 ctl log debug | grep -q debug || fail "not set"
