@@ -9,7 +9,7 @@ command -v script >/dev/null || skip "script (package bsdutils) is not installed
 command -v console >/dev/null || skip "build/tests/bin/console is not built"
 
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
-# on_terminal SCRIPT-LINES COMMAND: the command on a pseudo-terminal of 100 x 30 under the console driver, then what it leaves of the terminal.
+# on_terminal SCRIPT-LINES COMMAND (with exec: no shell of script(1) stands in between and gets signals too): the command on a pseudo-terminal of 100 x 30 under the console driver, then what it leaves of the terminal.
 on_terminal() {
 	printf '%s\n' "$1" >"$T/script"
 	cat >"$T/session" <<-END
@@ -20,7 +20,7 @@ on_terminal() {
 		stty -g >$T/after
 		echo "end of session"
 	END
-	console -t 30 -o "$T/screen" "$T/script" -- script -qec "sh $T/session" /dev/null >"$T/output" 2>&1 || fail "$2: $(cat "$T/output")"
+	console -t 30 -o "$T/screen" "$T/script" -- script -qec "exec sh $T/session" /dev/null >"$T/output" 2>&1 || fail "$2: $(cat "$T/output")"
 	cmp -s "$T/before" "$T/after" || fail "the terminal's settings are not as they were after: $2"
 	# The last word about each: the usual screen, and a cursor.
 	grep -ao "$(printf '\033')\[?[0-9]*[hl]" "$T/screen.raw" | tail -n 2 | tr -d '\033\n' | grep -qxF '[?25h[?1049l' || fail "the screen is not as it was after: $2"
