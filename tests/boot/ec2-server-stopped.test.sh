@@ -22,7 +22,8 @@ script=$T/boot.script
 script_login "$script"
 script_check_user_data "$script"
 script_check_source "$script" ec2
-script_command "$script" 'python3 -c "import json; print(json.dumps([6 * 7]))"' 60 '^\[42\]$'
+# What is used now is what can be used without the server.
+script_command "$script" 'python3 -c "import json; print(json.dumps([6 * 7]))"; ls -l /etc >/dev/null' 60 '^\[42\]$'
 printf 'run kill %s\nnote the server is stopped\nmark\n' "$server_pid" >>"$script"
 script_command "$script" 'python3 -c "import json; print(json.dumps([2 * 21]))"; ls -l /etc >/dev/null; echo "status=$?"' 60 '^\[42\]$' '^status=0$'
 printf 'absent Input/output error\n' >>"$script"
