@@ -24,6 +24,8 @@ for name in unsigned signed; do
 	sign "$loader" "$T/$name/EFI/BOOT/BOOTX64.EFI"
 	printf 'entry spore\nlinux /spore/linux\noptions console=ttyS0,115200 kept=yes panic=-1\n' >"$T/$name/spore/boot.conf"
 done
+# The second one shows its menu by itself: whether a key that is sent between two loaders reaches the second is the firmware's affair.
+sed -i '1i timeout 60' "$T/signed/spore/boot.conf"
 cp "$kernel" "$T/unsigned/spore/linux"
 sign "$kernel" "$T/signed/spore/linux"
 for name in unsigned signed; do
@@ -37,7 +39,6 @@ expect 120 Secure Boot refuses to run this kernel
 expect 5 Back to the firmware
 note unsigned kernel refused
 mark
-send xy
 expect 20 Spore boot menu
 expect 5 Esc: back to the firmware
 absent e: edit
