@@ -44,6 +44,7 @@ struct apply {
 	const char *instance_dir, *instance_dir_in_os;
 	/* what was done, for the summary */
 	unsigned users, files, scripts;
+	unsigned scripts_to_run;	/* of the scripts: those that have not run in this instance */
 	bool handed_on;			/* to the OS' own cloud-init */
 };
 

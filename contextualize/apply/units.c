@@ -91,6 +91,14 @@ static const char keygen_unit[] =
 
 /* ---- scripts ---- */
 
+/* By its marker (see final_driver): it has run in this instance. */
+static bool has_run(const struct apply *a, const char *script)
+{
+	_cleanup_free_ char *mark = io_format("%s/done/%s", a->instance_dir, script);
+
+	return mark && access(mark, F_OK) == 0;
+}
+
 static errint_t write_state(struct apply *a, const char *name, mode_t mode, const void *data, size_t size)
 {
 	_cleanup_free_ char *path = io_format("%s/%s", a->instance_dir, name), *dir = path ? strdup(path) : NULL;
@@ -172,6 +180,7 @@ static errint_t write_parts(struct apply *a, unsigned *ret_boot)
 		} else if (p->kind == PART_SCRIPT) {
 			name = io_format("scripts/part-%03u", ++scripts);
 			r = name ? write_state(a, name, 0700, p->data, p->size) : -ENOMEM;
+			a->scripts_to_run += name && !has_run(a, strchr(name, '/') + 1);
 		}
 	}
 	a->scripts = scripts;
@@ -241,13 +250,15 @@ static errint_t final_unit_for(struct apply *a)
 	if (a->config.runcmds) {
 		/* "runcmd" sorts behind "part-…": as with cloud-init, scripts run first. */
 		r = write_commands(a, "scripts/runcmd", a->config.runcmd, a->config.runcmds);
+		a->scripts_to_run += !has_run(a, "runcmd");
 		a->scripts++;
 	}
 	if (r == 0 && a->config.final_message) {
 		message = io_format("%s\n", a->config.final_message);
 		r = message ? write_state(a, "final-message", 0600, message, strlen(message)) : -ENOMEM;
 	}
-	if (r < 0 || (!a->scripts && !a->config.final_message))
+	/* Once all has run, later boots need neither the unit nor the network that it waits for. */
+	if (r < 0 || (!a->scripts_to_run && (!a->config.final_message || has_run(a, "final-message"))))
 		return r;
 	r = apply_failed(a, io_mkdir_p(done, 0700), "cannot make", done);
 	if (r == 0)
