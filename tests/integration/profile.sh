@@ -156,7 +156,8 @@ fetchfs umount "$T/mnt"
 
 step "a server that goes away stops it, and nothing else"
 mount_here "$server_url/with" "$T/cache-gone-server"
-wait_for 10 test -n "$(find "$T/cache-gone-server/files" -type f)"
+has_begun() { [ -n "$(find "$T/cache-gone-server/files" -type f)" ]; }
+wait_for 10 has_begun
 stop_nginx
 faults() { [ "$(mount_stat "$T/mnt" faults)" -ge 1 ]; }
 wait_for 10 faults
