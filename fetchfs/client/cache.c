@@ -126,13 +126,18 @@ static errint_t begin_session(struct cache *c)
 	if (c->lock_fd < 0)
 		return -errno;
 	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0) {
-		r = is_clean(c) ? 0 : suspect_all(c);
+		bool was_clean = is_clean(c);
+		r = was_clean ? 0 : suspect_all(c);
 		if (r == 0)
 			r = make_folders(c, CACHE_FILES);
 		if (r == 0)
 			r = write_session(c, SESSION_IN_USE);
 		if (r < 0)
 			return r;
+		if (was_clean)
+			cache_accounts_load(c);
+	} else {
+		cache_accounts_shared(c);
 	}
 	return flock(c->lock_fd, LOCK_SH) == 0 ? 0 : -errno;
 }
@@ -235,7 +240,10 @@ void cache_close(struct cache *c)
 	if (!c)
 		return;
 	cache_room_stop(c);
-	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0 && syncfs(c->fd) == 0)
-		(void)write_session(c, SESSION_CLEAN);
+	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		cache_accounts_save(c);
+		if (syncfs(c->fd) == 0)
+			(void)write_session(c, SESSION_CLEAN);
+	}
 	dispose(c);
 }

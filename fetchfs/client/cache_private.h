@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the cache's files share: cache.c (the directory), cache_files.c (contents, catalogs, texts), cache_part.c, cache_room.c (accounts and the thread that
- * keeps them), cache_evict.c.
+ * keeps them), cache_accounts.c, cache_evict.c.
  */
 #ifndef SPORE_FETCHFS_CLIENT_CACHE_PRIVATE_H
 #define SPORE_FETCHFS_CLIENT_CACHE_PRIVATE_H
@@ -46,6 +46,7 @@ struct cache_room {
 	pthread_cond_t changed;
 	pthread_t keeper;
 	bool has_keeper;
+	atomic_bool is_counted;		/* every folder has been listed, or was when the last session ended */
 };
 
 /* Where eviction stands; by evict_lock. */
@@ -115,6 +116,10 @@ unsigned cache_room_folder(const char *folder, const struct digest *key);
 /* Counts size bytes in; evicts where they are too many. -ENOSPC: all that is there is in use. After 0, cache_settle says what became of it. */
 errint_t cache_reserve(struct cache *c, unsigned folder, uint64_t size);
 void cache_settle(struct cache *c, unsigned folder, uint64_t size, bool is_written);
+/* From the last session, for the first user of a clean cache; to the next one, by the last user; that there are two at a time. */
+void cache_accounts_load(struct cache *c);
+void cache_accounts_save(struct cache *c);
+void cache_accounts_shared(struct cache *c);
 /* Counts out what went. */
 void cache_release(struct cache *c, unsigned folder, uint64_t size);
 /* The disk is full: makes room for size bytes and then some. -ENOSPC where nothing could be freed. */

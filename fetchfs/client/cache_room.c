@@ -187,8 +187,10 @@ static void *keep(void *context)
 {
 	struct cache *c = context;
 
-	for (unsigned i = 0; i < CACHE_ROOM_FOLDERS && !atomic_load(&c->stop); i++)
+	for (unsigned i = 0; !atomic_load(&c->room.is_counted) && i < CACHE_ROOM_FOLDERS && !atomic_load(&c->stop); i++)
 		recount(c, i);
+	if (!atomic_load(&c->stop))
+		atomic_store(&c->room.is_counted, true);
 	while (!atomic_load(&c->stop)) {
 		if (atomic_load(&c->room.writes) >= RECOUNT_WRITES) {
 			atomic_store(&c->room.writes, 0);

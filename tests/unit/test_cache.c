@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The client's cache alone: contents, pins and the quota, damage after an unclean end, parts, catalogs and texts. */
 #include "common/io.h"
-#include "fetchfs/client/cache.h"
+#include "fetchfs/client/cache_private.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -177,6 +177,83 @@ static void test_shared(void **state)
 	cache_close(a);
 	assert_int_equal(get(b, 1), 0);
 	cache_close(b);
+}
+
+/* Until each folder has been listed. */
+static void wait_counted(struct cache *c)
+{
+	while (!atomic_load(&c->room.is_counted))
+		sched_yield();
+}
+
+static char *accounts_path(void)
+{
+	return io_format("%s/accounts", directory);
+}
+
+/* What a clean end leaves is what the next start knows at once, and nobody else after that. */
+static void test_accounts(void **state)
+{
+	_cleanup_free_ char *accounts = accounts_path();
+	struct cache *c = open_cache(0), *other;
+	uint64_t usage;
+
+	(void)state;
+	put(c, 1);
+	put(c, 2);
+	wait_counted(c);
+	usage = cache_usage(c);
+	assert_int_equal(usage, 2 * align_up(CONTENT, 4096));
+	cache_close(c);
+	assert_int_equal(access(accounts, F_OK), 0);
+	c = open_cache(0);
+	assert_int_equal(cache_usage(c), usage);
+	assert_int_equal(access(accounts, F_OK), -1);
+	/* Two at a time: neither knows what the other puts in. */
+	other = open_cache(0);
+	put(other, 3);
+	cache_close(other);
+	cache_close(c);
+	assert_int_equal(access(accounts, F_OK), -1);
+	c = open_cache(0);
+	wait_counted(c);
+	assert_int_equal(cache_usage(c), 3 * align_up(CONTENT, 4096));
+	cache_close(c);
+}
+
+/* After an unclean end, or where the file is no such file, all is counted. */
+static void test_accounts_not_good(void **state)
+{
+	_cleanup_free_ char *accounts = accounts_path();
+	struct cache *c = open_cache(0);
+
+	(void)state;
+	put(c, 1);
+	wait_counted(c);
+	cache_close(c);
+	for (unsigned i = 0; i < 3; i++) {
+		if (i == 0)
+			assert_int_equal(truncate(accounts, 100), 0);
+		else if (i == 1)
+			assert_int_equal(io_write_file(accounts, 0600, "SPOREacc", 8), 0);
+		else
+			forget_cleanliness();
+		c = open_cache(0);
+		wait_counted(c);
+		assert_int_equal(cache_usage(c), align_up(CONTENT, 4096));
+		cache_close(c);
+		assert_int_equal(access(accounts, F_OK), 0);
+	}
+	/* A number that no folder can have. */
+	{
+		char text[4112] = "SPOREacc";
+		memset(text + 8, 0xff, sizeof(text) - 8);
+		assert_int_equal(io_write_file(accounts, 0600, text, sizeof(text)), 0);
+	}
+	c = open_cache(0);
+	wait_counted(c);
+	assert_int_equal(cache_usage(c), align_up(CONTENT, 4096));
+	cache_close(c);
 }
 
 static void age(unsigned n, time_t seconds)
@@ -396,6 +473,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_size, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unclean_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_accounts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_accounts_not_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_quota_in_use, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clock_set_back, set_up, tear_down),
