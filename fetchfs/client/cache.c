@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cache's directory: making it, sharing it, and finding out whether its files can be relied on. The last user syncs them and marks the cache clean. Where
- * that mark is missing the program was killed or the machine went down, and files may lack content although they have their names: then
- * files/ becomes suspect/, and each is verified before its first use.
+ * The cache's directory: making it, sharing it, and finding out whether its files can be relied on. Whoever writes first takes away the mark that it is clean; the
+ * last user syncs and marks it again. Where the mark is missing the program was killed or the machine went down, and files may lack content although they have
+ * their names: then files/ becomes suspect/, and each is verified before its first use.
  */
 #include "fetchfs/client/cache_private.h"
 #include "common/io.h"
@@ -59,10 +59,7 @@ static bool is_clean(struct cache *c)
 	return strcmp(text, SESSION_CLEAN "\n") == 0;
 }
 
-/*
- * "In use" must be on the disk before anything that is written from now on, "clean" after everything. Where even a new file of a few bytes has no room, the
- * session's absence says the same.
- */
+/* Where even a new file of a few bytes has no room, the session's absence says the same. */
 static errint_t write_session(struct cache *c, const char *text)
 {
 	char line[SESSION_SIZE + 1];
@@ -76,6 +73,28 @@ static errint_t write_session(struct cache *c, const char *text)
 	if (r == 0 && fsync(c->fd) < 0)
 		r = -errno;
 	return r;
+}
+
+/* A session that only reads does not wait for the disk. */
+errint_t cache_mark_in_use(struct cache *c)
+{
+	errint_t r = 0;
+
+	if (atomic_load(&c->is_in_use))
+		return 0;
+	pthread_mutex_lock(&c->session_lock);
+	if (!atomic_load(&c->is_in_use))
+		r = write_session(c, SESSION_IN_USE);
+	if (r == 0)
+		atomic_store(&c->is_in_use, true);
+	pthread_mutex_unlock(&c->session_lock);
+	return r;
+}
+
+static void mark_clean(struct cache *c)
+{
+	if (!is_clean(c) && syncfs(c->fd) == 0)
+		(void)write_session(c, SESSION_CLEAN);
 }
 
 /* Moves what is in files/ab to suspect/ab. */
@@ -130,10 +149,9 @@ static errint_t begin_session(struct cache *c)
 		r = was_clean ? 0 : suspect_all(c);
 		if (r == 0)
 			r = make_folders(c, CACHE_FILES);
-		if (r == 0)
-			r = write_session(c, SESSION_IN_USE);
 		if (r < 0)
 			return r;
+		atomic_store(&c->is_in_use, !was_clean);
 		if (was_clean)
 			cache_accounts_load(c);
 	} else {
@@ -179,6 +197,7 @@ static void dispose(struct cache *c)
 	free(c->lower_verified);
 	free(c->lower_bad);
 	pthread_mutex_destroy(&c->finish_lock);
+	pthread_mutex_destroy(&c->session_lock);
 	pthread_mutex_destroy(&c->evict_lock);
 	pthread_mutex_destroy(&c->pin_lock);
 	pthread_mutex_destroy(&c->room.lock);
@@ -219,6 +238,7 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret)
 	pthread_mutex_init(&c->evict_lock, NULL);
 	pthread_mutex_init(&c->pin_lock, NULL);
 	pthread_mutex_init(&c->finish_lock, NULL);
+	pthread_mutex_init(&c->session_lock, NULL);
 	pthread_mutex_init(&c->room.lock, NULL);
 	clock_cond_init(&c->room.changed);
 	if (!used.path) {
@@ -242,8 +262,7 @@ void cache_close(struct cache *c)
 	cache_room_stop(c);
 	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0) {
 		cache_accounts_save(c);
-		if (syncfs(c->fd) == 0)
-			(void)write_session(c, SESSION_CLEAN);
+		mark_clean(c);
 	}
 	dispose(c);
 }

@@ -72,6 +72,8 @@ struct cache {
 	pthread_mutex_t evict_lock;
 	struct cache_sweep sweep;
 	pthread_mutex_t finish_lock;	/* with flock on finish_fd: parts get their final names one by one */
+	pthread_mutex_t session_lock;	/* who marks the cache as in use */
+	atomic_bool is_in_use;		/* it is marked, on the disk */
 	pthread_mutex_t pin_lock;
 	struct cache_pinned *pins[CACHE_PIN_BUCKETS];
 };
@@ -108,6 +110,9 @@ void cache_lower_bad(struct cache *c, const struct digest *key);
 bool cache_lower_has(struct cache *c, const struct digest *key);
 /* A file by its name in the cache. */
 errint_t cache_lower_find_name(struct cache *c, const char *name, uint64_t size, int *ret_fd);
+
+/* Before the first content is written: on the disk before it, it says that not all files may be whole from now on. */
+errint_t cache_mark_in_use(struct cache *c);
 
 errint_t cache_room_start(struct cache *c, const struct cache_config *config);
 void cache_room_stop(struct cache *c);

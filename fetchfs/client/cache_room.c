@@ -104,7 +104,10 @@ static uint64_t make_room_for(struct cache *c, uint64_t bytes)
 errint_t cache_reserve(struct cache *c, unsigned folder, uint64_t size)
 {
 	uint64_t bytes = align_up(size, CACHE_BLOCK);
+	errint_t r = cache_mark_in_use(c);
 
+	if (r < 0)
+		return r;
 	if (missing_now(c, bytes) > 0 && make_room_for(c, bytes) > 0)
 		return -ENOSPC;
 	atomic_fetch_add(&c->room.writing[folder], 1);

@@ -179,6 +179,33 @@ static void test_shared(void **state)
 	cache_close(b);
 }
 
+static void assert_session(const char *expected)
+{
+	_cleanup_free_ char *path = io_format("%s/session", directory), *text = NULL;
+	size_t size;
+
+	assert_int_equal(io_read_file(path, 64, &text, &size), 0);
+	assert_string_equal(text, expected);
+}
+
+/* Who only reads leaves the mark alone: a power cut then costs nothing. */
+static void test_session(void **state)
+{
+	struct cache *c = open_cache(0);
+
+	(void)state;
+	put(c, 1);
+	assert_session("in use\n");
+	cache_close(c);
+	c = open_cache(0);
+	assert_int_equal(get(c, 1), 0);
+	assert_session("clean\n");
+	put(c, 2);
+	assert_session("in use\n");
+	cache_close(c);
+	assert_session("clean\n");
+}
+
 /* Until each folder has been listed. */
 static void wait_counted(struct cache *c)
 {
@@ -473,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_size, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unclean_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_session, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_accounts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_accounts_not_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
