@@ -24,8 +24,9 @@ script_command "$script" 'echo "from the first boot" >~/kept; sudo sync; echo "w
 script_command "$script" 'echo "$(sudo dmesg | grep -c "fetchfs: .*profile boot: [1-9][0-9]* objects fetched") said"' 30 '^1 said$'
 # It is written some seconds after what it tells of.
 check_recording='for f in systemd/systemd bin/login; do until sudo grep -q "^/usr/.*$f\$" /run/spore/scratch/aux/boot.profile; do sleep 1; done; done; echo "recorded=yes"'
-script_command "$script" "$check_recording" 90 '^recorded=yes$'
+# Before the check, which may need a program that nothing else in the boot does (sleep).
 script_stats "$script" FIRST
+script_command "$script" "$check_recording" 90 '^recorded=yes$'
 script_poweroff "$script"
 boot_console "$script" --image "$T/spore.img" --keep "$T/disk.img" --seed "$T/seed.iso"
 check_scratch "$T/disk.img"
@@ -37,8 +38,8 @@ script=$T/second.script
 script_login "$script"
 script_command "$script" 'echo "kept=$(cat ~/kept)"' 30 '^kept=from the first boot$'
 script_check_user_data "$script"
-script_command "$script" "$check_recording" 90 '^recorded=yes$'
 script_stats "$script" SECOND
+script_command "$script" "$check_recording" 90 '^recorded=yes$'
 script_poweroff "$script"
 boot_console "$script" --image "$T/spore.img" --keep "$T/disk.img" --seed "$T/seed.iso"
 check_scratch "$T/disk.img"
@@ -47,6 +48,4 @@ first=$(captured "$T/first.script" FIRST) second=$(captured "$T/second.script" S
 step "fetched $first bytes in the first boot, $second in the second; login after $(captured "$T/first.script" LOGIN) s" \
 	"and $(captured "$T/second.script" LOGIN) s"
 [ "$first" -gt 1000000 ] || fail "the first boot fetched only $first bytes: is this figure right?"
-# Mostly it is nothing. What a second boot reads and the first did not (once in five runs a pack of 1 MB, not explained yet) is listed.
-[ "$second" -lt 100000 ] || tail -n 5 "$server_log"
-[ $((second * 20)) -lt "$first" ] || fail "the second boot fetched $second bytes, not below 5 % of the first's $first"
+[ $((second * 100)) -lt "$first" ] || fail "the second boot fetched $second bytes, not below 1 % of the first's $first: $(tail -n 5 "$server_log")"
