@@ -39,8 +39,20 @@ HOST_INCLUDES := $(HOST_INCLUDES)
 HOST_LIBS := $(HOST_LIBS)
 ifeq ($(SANITIZE),1)
 H := $(B)/sanitize
-HOST_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-HOST_LDFLAGS := -fsanitize=address,undefined
+SANITIZERS := address,undefined
+else ifeq ($(SANITIZE),thread)
+H := $(B)/thread
+SANITIZERS := thread
+else ifeq ($(SANITIZE),fuzz)
+H := $(B)/fuzz
+SANITIZERS := address,undefined,fuzzer-no-link
+CC := clang
+else ifneq ($(SANITIZE),0)
+$(error SANITIZE=$(SANITIZE) is not known; known: 0, 1, thread, fuzz)
+endif
+ifdef SANITIZERS
+HOST_CFLAGS += -O1 -fsanitize=$(SANITIZERS) $(if $(findstring undefined,$(SANITIZERS)),-fno-sanitize-recover=undefined) -fno-omit-frame-pointer
+HOST_LDFLAGS := -fsanitize=$(SANITIZERS)
 else
 H := $(B)/host
 HOST_CFLAGS += -O2 $(HARDENING)
@@ -111,7 +123,7 @@ setup-build:
 	deps/install-packages.sh build
 
 help: ## print this list
-	@echo "Spore $(VERSION). Targets (ARCH=$(ARCH); SANITIZE=1 builds with ASan and UBSan into build/sanitize):"
+	@echo "Spore $(VERSION). Targets (ARCH=$(ARCH); SANITIZE=1 builds with ASan and UBSan into build/sanitize, SANITIZE=thread with TSan into build/thread):"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) | sort -u
 
 clean: ## remove build/

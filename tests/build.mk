@@ -11,10 +11,12 @@ $(H)/tests/unit/%: $(H)/obj/tests/unit/test_%.o $(TEST_LIBS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group -lcmocka $(HOST_LIBS) -lext2fs -lcom_err
 
-$(H)/tests/fuzz/%: $(H)/obj/tests/fuzz/fuzz_%.o $(H)/obj/tests/fuzz/driver.o $(TEST_LIBS)
+# With libFuzzer (SANITIZE=fuzz) or a driver that replays and mutates the corpus, always in the same way.
+FUZZ_MAIN = $(if $(filter fuzz,$(SANITIZE)),,$(H)/obj/tests/fuzz/driver.o)
+$(H)/tests/fuzz/%: $(H)/obj/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(TEST_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(HOST_LIBS) -lext2fs -lcom_err
+	$(Q)$(CC) $(HOST_LDFLAGS) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(HOST_LIBS) -lext2fs -lcom_err
 
 $(B)/tests/bin/%: $(H)/obj/tests/tools/%.o $(COMMON_LIB)
 	@mkdir -p $(@D)
@@ -52,6 +54,18 @@ check-quick: ## the tests that need neither kernel nor QEMU
 	+$(MAKE) -j$(JOBS) programs test-tools
 	+$(MAKE) -j$(JOBS) SANITIZE=1 unit-programs fuzz-programs
 	tests/run.sh -j $(JOBS) static unit fuzz integration
+
+.PHONY: fuzz check-sanitized
+fuzz: ## fuzz all parsers with libFuzzer: FUZZ_SECONDS=60 for each [FUZZ=NAME...] [FUZZ_KEEP=yes: what is new goes into the corpus]
+	+$(MAKE) -j$(JOBS) SANITIZE=fuzz fuzz-programs
+	tests/fuzz.sh -j $(JOBS) $(if $(FUZZ_KEEP),-k) $(or $(FUZZ_SECONDS),60) $(or $(FUZZ),$(FUZZ_TESTS))
+
+check-sanitized: ## the integration tests with the programs under ASan and UBSan, then under TSan
+	+$(MAKE) -j$(JOBS) programs test-tools guest
+	+$(MAKE) -j$(JOBS) SANITIZE=1 programs
+	+$(MAKE) -j$(JOBS) SANITIZE=thread programs
+	SPORE_PROGRAMS=build/sanitize/bin tests/run.sh -j $(JOBS) integration
+	SPORE_PROGRAMS=build/thread/bin tests/run.sh -j $(JOBS) integration
 
 .PHONY: boot
 boot: ## boot IMAGE in QEMU on this terminal: IMAGE=FILE [SEED=ISO] [DISK=FILE] [FIRMWARE=uefi|bios]

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Shared by the shell tests. Sourced after cd to the top of the tree; gives each test a directory of its own and ends what it started.
+# SPORE_PROGRAMS: a directory of the tree with other builds of the programs (make check-sanitized).
 #
 # shellcheck shell=sh
 
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$top"
-export PATH="$top/build/host/bin:$top/build/tests/bin:$PATH:/usr/sbin:/sbin"
+export PATH="${SPORE_PROGRAMS:+$top/$SPORE_PROGRAMS:}$top/build/host/bin:$top/build/tests/bin:$PATH:/usr/sbin:/sbin"
 export SPORE_TOP="$top"
 test_name=$(basename "$0" .sh)
 T=$(mktemp -d "${TMPDIR:-/tmp}/spore-$test_name-XXXXXX")
