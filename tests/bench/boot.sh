@@ -16,8 +16,8 @@ write_user_data "$T/user-data"
 write_meta_data "$T/meta-data"
 contextualize seed -t nocloud -u "$T/user-data" -m "$T/meta-data" -o "$T/seed.iso"
 
-# The peer: the same loader and kernel on an ESP without an initrd, and the tree on an ext4 disk. Its first boot makes the ssh host keys of a new
-# machine, as Spore's does; of the user data it has the password only.
+# The peer: the same loader, kernel and command line on an ESP without an initrd, and the tree on an ext4 disk. Its first boot makes the ssh host keys of a new
+# machine, and each boot brings up the network, as Spore's do; of the user data it has the password only.
 make_local_disk() {
 	mkdir "$T/tree" "$T/esp" "$T/esp/EFI" "$T/esp/EFI/BOOT" "$T/esp/spore"
 	tar -xpf "$(tests/lib/debian-tree.sh "$ARCH")" --numeric-owner -C "$T/tree"
@@ -31,6 +31,7 @@ make_local_disk() {
 		ExecStart=/usr/bin/ssh-keygen -A
 	END
 	ln -s ../host-keys.service "$T/tree/etc/systemd/system/multi-user.target.wants/"
+	printf '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n' >"$T/tree/etc/systemd/network/dhcp.network"
 	truncate -s 2G "$T/new.ext4"
 	mke2fs -q -t ext4 -d "$T/tree" "$T/new.ext4"
 	rm -rf "$T/tree"
@@ -41,7 +42,7 @@ make_local_disk() {
 		default local
 		entry local
 		linux /spore/linux
-		options console=tty0 console=ttyS0,115200 root=/dev/vdb rw quiet
+		options console=tty0 console=ttyS0,115200 root=/dev/vdb rw loglevel=4
 	END
 	fat_image "$T/local-esp.img" 16384 "$T/esp"
 }
