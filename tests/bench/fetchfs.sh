@@ -9,7 +9,8 @@
 #
 # usage: fetchfs.sh     by the environment:
 #   RUNS       repetitions (3)
-#   PEERS      of peers/*.sh, as NAME or NAME-VARIANT ("ext4 squashfs-1m fetchfs"; also squashfs-64k, casync, rclone, fetchfs-guest, fetchfs-OPTION+OPTION)
+#   PEERS      of peers/*.sh, as NAME or NAME-VARIANT ("ext4 squashfs-1m fetchfs fetchfs-profile"; also squashfs-64k, casync, rclone,
+#              fetchfs-guest, fetchfs-OPTION+OPTION)
 #   RTT        round trips, milliseconds ("0 10 50")
 #   WORKLOADS  ("W1 W2 W3 W4seq W4rand W5")
 #   STATES     ("cold warm hot"); warm and hot are measured at the first round trip alone
@@ -21,7 +22,7 @@
 . tests/bench/network.sh
 . tests/bench/workloads.sh
 . tests/bench/report.sh
-runs=${RUNS:-3} peers=${PEERS:-ext4 squashfs-1m fetchfs} rtts=${RTT:-0 10 50} states=${STATES:-cold warm hot}
+runs=${RUNS:-3} peers=${PEERS:-ext4 squashfs-1m fetchfs fetchfs-profile} rtts=${RTT:-0 10 50} states=${STATES:-cold warm hot}
 workloads=${WORKLOADS:-W1 W2 W3 W4seq W4rand W5}
 RATE=${RATE:-1000}
 disks=$T loops=
@@ -106,15 +107,17 @@ memory() {
 	for pid in $(peer_do pids); do cat "/proc/$pid/status"; done | awk '/^VmHWM/ { p += $2 } /^VmRSS/ { r += $2 } END { print p + 0, r + 0 }'
 }
 
-# measure STATE WORKLOAD: in the mount that is there.
+# measure STATE WORKLOAD: in the mount that is there. Cold, what came since before the mount counts as fetched, but not the time.
 measure() {
-	bytes=$(received) asked=$(requests) begin=$(date +%s%N)
+	[ "$1" = cold ] || bytes=$(received) asked=$(requests)
+	begin=$(date +%s%N)
 	"workload_$2" "$T/mnt" >"$T/workload.log" 2>&1 || fail "$peer: $2 failed: $(tail -n 3 "$T/workload.log")"
 	end=$(date +%s%N)
 	echo "$run $rtt $1 $2 $peer $(((end - begin) / 1000)) $(($(received) - bytes)) $(($(requests) - asked)) $(memory)" >>"$results"
 }
 
 mounted() {
+	bytes=$(received) asked=$(requests)
 	peer_do mount "$T/mnt" || fail "$peer: cannot mount: $(cat "$T"/*.log)"
 	# Programs want devices, which not every peer has.
 	mount --bind /dev "$T/mnt/dev"
