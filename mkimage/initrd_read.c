@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads initrd archives that may be anything, by libarchive, counting what comes out; see initrd.h. */
+/* Reads initrd archives that may be anything, by libarchive, in bounded memory; see initrd.h. */
 #include "mkimage/initrd.h"
 
 #include <archive.h>
@@ -36,43 +36,22 @@ static errint_t add_item(struct initrd_content *c, struct archive_entry *e)
 	return 0;
 }
 
-static errint_t drain(struct archive *a, uint64_t max, uint64_t *total)
-{
-	const void *block;
-	size_t size;
-	int64_t offset;
-
-	for (;;) {
-		int r = archive_read_data_block(a, &block, &size, &offset);
-		if (r == ARCHIVE_EOF)
-			return 0;
-		if (r != ARCHIVE_OK)
-			return -EBADMSG;
-		*total += size;
-		if (*total > max)
-			return -E2BIG;
-	}
-}
-
-static errint_t read_all(struct archive *a, uint64_t max, struct initrd_content *ret)
+static errint_t read_entries(struct archive *a, struct initrd_content *ret)
 {
 	struct archive_entry *e;
-	uint64_t total = 0;
 
 	for (;;) {
 		int r = archive_read_next_header(a, &e);
 		if (r == ARCHIVE_EOF)
-			break;
+			return 0;
 		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
 			return -EBADMSG;
 		errint_t error = add_item(ret, e);
-		if (error == 0)
-			error = drain(a, max, &total);
 		if (error < 0)
 			return error;
+		if (archive_read_data_skip(a) != ARCHIVE_OK)
+			return -EBADMSG;
 	}
-	ret->unpacked = (uint64_t)MAX(archive_filter_bytes(a, 0), (int64_t)0);
-	return 0;
 }
 
 /* libarchive's filter name as people write it. */
@@ -88,31 +67,100 @@ static const char *compression_name(struct archive *a)
 	}
 }
 
-errint_t initrd_read(const void *data, size_t size, uint64_t max_unpacked, struct initrd_content *ret, char ret_why[256])
+static errint_t grow(char **data, size_t *room, size_t wanted)
+{
+	size_t larger = MAX(2 * *room, wanted);
+	char *p = realloc(*data, larger);
+
+	if (!p)
+		return -ENOMEM;
+	*data = p;
+	*room = larger;
+	return 0;
+}
+
+/* Unpacks into memory first: of a name that is said to be long, libarchive would unpack gigabytes. */
+static errint_t unpack(struct archive *a, uint64_t max, char **ret, size_t *ret_size)
+{
+	struct archive_entry *e;
+	size_t room = 0, size;
+	const void *block;
+	errint_t error = 0;
+	int64_t offset;
+	int r;
+
+	*ret_size = 0;
+	if (archive_read_next_header(a, &e) != ARCHIVE_OK)
+		return -EBADMSG;
+	while (error == 0 && (r = archive_read_data_block(a, &block, &size, &offset)) == ARCHIVE_OK) {
+		if (size > max - *ret_size)
+			return -E2BIG;
+		if (size > room - *ret_size)
+			error = grow(ret, &room, *ret_size + size);
+		if (error == 0 && size > 0)
+			memcpy(*ret + *ret_size, block, size);
+		*ret_size += error == 0 ? size : 0;
+	}
+	return error < 0 ? error : r == ARCHIVE_EOF ? 0 : -EBADMSG;
+}
+
+static void explain(struct archive *a, char ret_why[256])
+{
+	snprintf(ret_why, 256, "%s", archive_error_string(a) ? archive_error_string(a) : "it is no cpio archive");
+}
+
+static errint_t read_compressed(const void *data, size_t size, uint64_t max, struct initrd_content *c, char **ret, size_t *ret_size, char ret_why[256])
 {
 	struct archive *a = archive_read_new();
 	errint_t error;
 
-	*ret = (struct initrd_content){ .compression = "none" };
-	ret_why[0] = '\0';
 	if (!a)
 		return -ENOMEM;
 	archive_read_support_filter_xz(a);
 	archive_read_support_filter_zstd(a);
 	archive_read_support_filter_gzip(a);
-	archive_read_support_format_cpio(a);
-	error = archive_read_open_memory(a, data, size) == ARCHIVE_OK ? read_all(a, max_unpacked, ret) : -EBADMSG;
-	if (error == 0)
-		ret->compression = compression_name(a);
+	archive_read_support_format_raw(a);
+	error = archive_read_open_memory(a, data, size) == ARCHIVE_OK ? unpack(a, max, ret, ret_size) : -EBADMSG;
+	c->compression = compression_name(a);
+	c->unpacked = *ret_size;
 	if (error == -EBADMSG)
-		snprintf(ret_why, 256, "%s", archive_error_string(a) ? archive_error_string(a) : "it is no cpio archive");
+		explain(a, ret_why);
+	archive_read_free(a);
+	return error;
+}
+
+static errint_t read_cpio(const char *data, size_t size, struct initrd_content *c, char ret_why[256])
+{
+	struct archive *a = archive_read_new();
+	errint_t error;
+
+	if (!a)
+		return -ENOMEM;
+	archive_read_support_format_cpio(a);
+	error = archive_read_open_memory(a, data, size) == ARCHIVE_OK ? read_entries(a, c) : -EBADMSG;
+	if (error == -EBADMSG)
+		explain(a, ret_why);
+	archive_read_free(a);
+	return error;
+}
+
+errint_t initrd_read(const void *data, size_t size, uint64_t max_unpacked, struct initrd_content *ret, char ret_why[256])
+{
+	_cleanup_free_ char *unpacked = NULL;
+	size_t unpacked_size = 0;
+	errint_t error;
+
+	*ret = (struct initrd_content){ .compression = "none" };
+	ret_why[0] = '\0';
+	error = read_compressed(data, size, max_unpacked, ret, &unpacked, &unpacked_size, ret_why);
+	if (error == 0)
+		error = read_cpio(unpacked, unpacked_size, ret, ret_why);
 	if (error == 0 && ret->count == 0) {
 		snprintf(ret_why, 256, "the archive is empty");
 		error = -EBADMSG;
 	}
 	if (error == -E2BIG)
 		snprintf(ret_why, 256, "it unpacks to more than %llu MiB, or %d entries", (unsigned long long)(max_unpacked / MIB), INITRD_MAX_ENTRIES);
-	archive_read_free(a);
 	if (error < 0)
 		initrd_content_done(ret);
 	return error;
