@@ -7,6 +7,7 @@
 #include "common/options.h"
 #if __has_include("fetchfs/client/client.h")
 #include "fetchfs/client/client.h"
+#include "fetchfs/client/worker.h"
 #define HAVE_CLIENT 1
 #else
 #define HAVE_CLIENT 0
@@ -39,6 +40,8 @@ int fetchfs_main(int argc, char **argv)
 		return 70;
 	}
 #if HAVE_CLIENT
+	if (worker_is_wanted(argc, argv))
+		return worker_main(argc, argv);
 	/* As mount.fetchfs SPEC DIRECTORY [-o OPTIONS], the way mount(8) calls it. */
 	if (client_is_mount_helper(argc, argv))
 		return client_mount_helper(argc, argv);

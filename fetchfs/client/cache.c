@@ -172,8 +172,14 @@ static errint_t open_path(struct cache *c, const char *path)
 
 static errint_t open_directory(struct cache *c, const struct cache_config *config)
 {
-	errint_t r = config->path ? open_path(c, config->path) : cache_ram_open(c, config->quota);
+	errint_t r;
 
+	if (config->has_directory) {
+		c->fd = fcntl(config->directory, F_DUPFD_CLOEXEC, 0);
+		r = c->fd < 0 ? -errno : 0;
+	} else {
+		r = config->path ? open_path(c, config->path) : cache_ram_make(config->quota, &c->ram_path, &c->fd);
+	}
 	if (r < 0)
 		return r;
 	c->finish_fd = openat(c->fd, "finish", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -192,7 +198,7 @@ static void dispose(struct cache *c)
 		close(c->finish_fd);
 	if (c->fd >= 0)
 		close(c->fd);
-	cache_ram_close(c);
+	cache_ram_remove(c->ram_path);
 	cache_lower_close(c);
 	free(c->lower_verified);
 	free(c->lower_bad);

@@ -23,6 +23,8 @@ struct cache;
 
 struct cache_config {
 	const char *path;		/* made where it is missing; NULL: in memory, and gone at the end */
+	bool has_directory;		/* it is open already (also with path NULL): directory, which stays the caller's */
+	int directory;
 	const char *lower;		/* directories of caches that are only read, separated by colons; NULL: none */
 	uint64_t quota;			/* bytes; 0: half of the file system, or a quarter of the memory */
 	unsigned quota_percent;		/* instead of quota: of the file system's size, or of the memory; 0: not given */
@@ -31,6 +33,14 @@ struct cache_config {
 	bool no_free;			/* the file system may be filled to the end */
 	struct stats *stats;
 };
+
+/*
+ * The memory of a cache in memory: its limit as the configuration says it; a tmpfs that ends with its last descriptor, or else a directory *ret_path, which
+ * cache_ram_remove (NULL: nothing to do) removes and frees.
+ */
+uint64_t cache_ram_quota(const struct cache_config *config);
+errint_t cache_ram_make(uint64_t quota, char **ret_path, int *ret_fd);
+void cache_ram_remove(char *path);
 
 /* Errors of making and locking the directory. */
 errint_t cache_open(const struct cache_config *config, struct cache **ret);

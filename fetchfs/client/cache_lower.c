@@ -4,6 +4,7 @@
  * virtiofs. Nobody can tell who else writes there, so that each content is verified before its first use here; what was verified is remembered.
  */
 #include "fetchfs/client/cache_private.h"
+#include "fetchfs/client/broker.h"
 
 #include <fcntl.h>
 
@@ -65,15 +66,18 @@ errint_t cache_lower_open(struct cache *c, const char *paths)
 	if (!copy)
 		return -ENOMEM;
 	while ((path = strsep(&next, ":"))) {
-		int fd;
+		_cleanup_close_ int fd = -1;
+		struct stat s;
 		if (!*path)
 			continue;
 		if (c->lower_count == CACHE_MAX_LOWER)
 			return -E2BIG;
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = broker_open(path);
 		if (fd < 0)
-			return -errno;
-		c->lower[c->lower_count++] = fd;
+			return fd;
+		if (fstat(fd, &s) < 0 || !S_ISDIR(s.st_mode))
+			return -ENOTDIR;
+		c->lower[c->lower_count++] = steal_fd(&fd);
 	}
 	return 0;
 }

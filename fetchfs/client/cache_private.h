@@ -93,11 +93,6 @@ errint_t cache_replace(struct cache *c, const char *name, const void *data, size
 /* The whole file has the digest. */
 bool cache_content_is(int fd, const struct digest *key, uint64_t size);
 
-/* A cache in memory: its limit, its directory in c->fd; c->ram_path is removed by the second. */
-uint64_t cache_ram_quota(const struct cache_config *config);
-errint_t cache_ram_open(struct cache *c, uint64_t quota);
-void cache_ram_close(struct cache *c);
-
 /* Directories separated by colons. */
 errint_t cache_lower_open(struct cache *c, const char *paths);
 void cache_lower_close(struct cache *c);

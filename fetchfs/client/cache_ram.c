@@ -138,16 +138,16 @@ uint64_t cache_ram_quota(const struct cache_config *config)
 	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 100 * percent : GIB;
 }
 
-errint_t cache_ram_open(struct cache *c, uint64_t quota)
+errint_t cache_ram_make(uint64_t quota, char **ret_path, int *ret_fd)
 {
-	errint_t r = make_mount(quota + quota / 8 + OVERHEAD_BYTES, &c->fd);
+	errint_t r = make_mount(quota + quota / 8 + OVERHEAD_BYTES, ret_fd);
 
-	return r == 0 ? 0 : make_directory(&c->ram_path, &c->fd);
+	return r == 0 ? 0 : make_directory(ret_path, ret_fd);
 }
 
-void cache_ram_close(struct cache *c)
+void cache_ram_remove(char *path)
 {
-	if (c->ram_path)
-		remove_all(AT_FDCWD, c->ram_path, MAX_DEPTH);
-	free(c->ram_path);
+	if (path)
+		remove_all(AT_FDCWD, path, MAX_DEPTH);
+	free(path);
 }

@@ -54,6 +54,10 @@ errint_t chain_keep(const struct chain_config *config, const struct chain_choice
  */
 errint_t chain_check(const struct chain_config *config, const struct chain_choice *known, bool ask_keyring, struct chain_choice *ret,
 		     struct chain_trouble *trouble);
+/* A choice as a text (free), in the format of docs/format-pin.md. */
+errint_t chain_format(const struct chain_config *config, const struct chain_choice *choice, char **ret_text, size_t *ret_size);
+/* What is mounted already, from such a text: signed by a key that the text's own keyring holds, whatever has become of it since. */
+errint_t chain_restore(const struct chain_config *config, const char *text, size_t size, struct chain_choice *ret, struct chain_trouble *trouble);
 void chain_choice_done(struct chain_choice *c);
 
 #endif

@@ -6,6 +6,7 @@
 #include "fetchfs/client/chain_private.h"
 #include "common/io.h"
 #include "common/message.h"
+#include "fetchfs/client/broker.h"
 
 #include <time.h>
 
@@ -108,6 +109,26 @@ static errint_t open_kept(const struct chain_config *config, const char *text, s
 	return r;
 }
 
+static errint_t read_pin_file(const char *path, char **ret, size_t *ret_size)
+{
+	_cleanup_close_ int fd = broker_open(path);
+	char *text = fd >= 0 ? malloc(PIN_MAX_SIZE + 1) : NULL;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	if (!text)
+		return -ENOMEM;
+	n = io_pread_full(fd, text, PIN_MAX_SIZE + 1, 0);
+	if (n < 0 || n > (ssize_t)PIN_MAX_SIZE) {
+		free(text);
+		return n < 0 ? (errint_t)n : -EFBIG;
+	}
+	*ret = text;
+	*ret_size = (size_t)n;
+	return 0;
+}
+
 errint_t chain_read_kept(const struct chain_config *config, struct chain_choice *ret, struct chain_trouble *t)
 {
 	_cleanup_free_ char *text = NULL;
@@ -116,7 +137,7 @@ errint_t chain_read_kept(const struct chain_config *config, struct chain_choice 
 	errint_t r;
 
 	if (config->pin_file) {
-		r = io_read_file(config->pin_file, PIN_MAX_SIZE, &text, &size);
+		r = read_pin_file(config->pin_file, &text, &size);
 		if (r < 0 && r != -ENOENT)
 			return chain_set_trouble(t, r, EXIT_NO_INPUT, "cannot read the pinned choice %s: %s", config->pin_file, strerror(-r));
 		return r < 0 ? r : open_kept(config, text, size, config->pin_file, ret, t);
@@ -133,18 +154,41 @@ errint_t chain_read_kept(const struct chain_config *config, struct chain_choice 
 	return r < 0 ? -ENOENT : 0;
 }
 
-errint_t chain_keep(const struct chain_config *config, const struct chain_choice *c, struct chain_trouble *t)
+errint_t chain_format(const struct chain_config *config, const struct chain_choice *c, char **ret_text, size_t *ret_size)
 {
 	struct pin p = { .keyring = c->keyring_text, .keyring_size = c->keyring_size, .manifest = c->manifest_text, .manifest_size = c->manifest_size };
+
+	chain_selector(config, p.select);
+	return pin_format(&p, ret_text, ret_size);
+}
+
+errint_t chain_restore(const struct chain_config *config, const char *text, size_t size, struct chain_choice *ret, struct chain_trouble *t)
+{
+	struct pin p;
+	errint_t r = pin_parse(text, size, &p);
+
+	memset(t, 0, sizeof(*t));
+	memset(ret, 0, sizeof(*ret));
+	if (r == 0)
+		r = copy_texts(&p, ret);
+	if (r == 0)
+		r = chain_verify_untimed(config, ret, "the worker before", t);
+	if (r == 0 && config->tag)
+		r = chain_select(config, ret, t);
+	if (r < 0)
+		chain_choice_done(ret);
+	return r;
+}
+
+errint_t chain_keep(const struct chain_config *config, const struct chain_choice *c, struct chain_trouble *t)
+{
 	_cleanup_free_ char *text = NULL;
 	char key[17];
 	size_t size;
-	errint_t r;
+	errint_t r = chain_format(config, c, &text, &size);
 
-	chain_selector(config, p.select);
-	r = pin_format(&p, &text, &size);
 	if (r == 0 && config->pin_file) {
-		r = io_write_file(config->pin_file, 0600, text, size);
+		r = broker_write_file(config->pin_file, 0600, text, size);
 		if (r < 0)
 			return chain_set_trouble(t, r, EXIT_CANNOT_CREATE, "cannot write the pinned choice %s: %s", config->pin_file, strerror(-r));
 	}

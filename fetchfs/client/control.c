@@ -49,7 +49,9 @@ static int info(void *context, const struct ctl_request *request, struct ctl_rep
 	put_url(o, "url", transport_url(c->transport, 0));
 	ctl_text(o, "mountpoint", c->mountpoint);
 	ctl_text(o, "cache", c->cache_path);
-	ctl_number(o, "pid", (uint64_t)getpid());
+	ctl_number(o, "pid", (uint64_t)c->pid);
+	ctl_number(o, "worker_pid", (uint64_t)getpid());
+	ctl_number(o, "worker_restarts", c->restarts);
 	ctl_text(o, "version", SPORE_VERSION);
 	ctl_flag(o, "passthrough", c->passthrough(c->passthrough_context));
 	ctl_flag(o, "offline", c->offline);
@@ -211,6 +213,17 @@ static int version(void *context, const struct ctl_request *request, struct ctl_
 	ctl_text(reply->root, "version", SPORE_VERSION);
 	ctl_number(reply->root, "protocol", CTL_VERSION);
 	return 0;
+}
+
+errint_t control_new(struct control *what, struct ctl **ret)
+{
+	errint_t r = ctl_new(ret);
+
+	if (r == 0)
+		r = ctl_add(*ret, control_verbs, what);
+	if (r == 0)
+		ctl_set_metrics(*ret, control_metrics, what);
+	return r;
 }
 
 const struct ctl_verb control_verbs[] = {

@@ -23,13 +23,26 @@ struct control {
 	void *passthrough_context;
 	bool offline;			/* mounted from the cache alone */
 	int64_t since;			/* seconds since 1970 */
+	pid_t pid;			/* of the supervisor: it is there as long as the mount */
+	uint64_t restarts;		/* of the worker, so far */
+};
+
+/* What a mount listens at; kept by its supervisor, served by its worker. -1: not there. */
+struct control_sockets {
+	int control, metrics;
+	char *path, *metrics_path;
 };
 
 /*
- * Makes the control socket: in directory, or in the usual places (NULL), or not ("off"); and the one for metrics (NULL: none). *ret may stay NULL where
- * there is nothing to be done. 0, or an exit code after a message: then too *ret is to be freed.
+ * Makes the control socket: in directory, or in the usual places (NULL), the last of them in the cache (cache_path; may be NULL), or not ("off"); and the one
+ * for metrics (NULL: none). 0, or an exit code after a message: then too *ret is to be closed.
  */
-int control_open(struct control *what, const char *directory, const char *metrics, struct ctl **ret);
+int control_make(const char *directory, const char *metrics, const char *cache_path, struct control_sockets *ret);
+/* Removes them. */
+void control_unmake(struct control_sockets *s);
+
+/* With the verbs below, and metrics. */
+errint_t control_new(struct control *what, struct ctl **ret);
 
 /* Context: struct control. */
 extern const struct ctl_verb control_verbs[];

@@ -8,21 +8,20 @@
 #define RUN_DIRECTORY "/run/fetchfs"
 
 /* The first of the usual places that can be written to. */
-static errint_t listen_somewhere(struct ctl *c, const struct control *what)
+static errint_t listen_somewhere(struct control_sockets *s, const char *cache_path)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	_cleanup_free_ char *in_runtime = runtime && *runtime == '/' ? io_format("%s/fetchfs", runtime) : NULL;
-	_cleanup_free_ char *in_cache = io_format("%s/control", what->cache_path);
+	_cleanup_free_ char *in_cache = cache_path ? io_format("%s/control", cache_path) : NULL;
 	const char *first = geteuid() == 0 ? RUN_DIRECTORY : in_runtime;
+	errint_t r = first ? ctl_make(first, &s->path, &s->control) : -ENOENT;
 
-	if (first && ctl_listen(c, first) == 0)
-		return 0;
-	return in_cache ? ctl_listen(c, in_cache) : -ENOMEM;
+	return r < 0 && in_cache ? ctl_make(in_cache, &s->path, &s->control) : r;
 }
 
-static int listen_for_metrics(struct ctl *c, const char *where)
+static int listen_for_metrics(struct control_sockets *s, const char *where)
 {
-	errint_t r = ctl_listen_metrics(c, where);
+	errint_t r = ctl_make_metrics(where, &s->metrics_path, &s->metrics);
 
 	if (r == 0)
 		return 0;
@@ -31,30 +30,36 @@ static int listen_for_metrics(struct ctl *c, const char *where)
 	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
 }
 
-int control_open(struct control *what, const char *directory, const char *metrics, struct ctl **ret)
+int control_make(const char *directory, const char *metrics, const char *cache_path, struct control_sockets *ret)
 {
 	bool wanted = !directory || strcmp(directory, "off") != 0;
 	errint_t r;
 
-	if (!wanted && !metrics)
-		return 0;
-	r = ctl_new(ret);
-	if (r == 0)
-		r = ctl_add(*ret, control_verbs, what);
-	if (r < 0) {
-		message_error("cannot start: %s", strerror(-r));
-		return EXIT_SOFTWARE;
-	}
-	ctl_set_metrics(*ret, control_metrics, what);
+	*ret = (struct control_sockets){ .control = -1, .metrics = -1 };
 	if (wanted && directory) {
-		r = ctl_listen(*ret, directory);
+		r = ctl_make(directory, &ret->path, &ret->control);
 		if (r < 0) {
 			message_error("cannot make the control socket in %s: %s", directory, strerror(-r));
 			return EXIT_CANNOT_CREATE;
 		}
 	}
 	/* Nobody asked for it: the mount is worth more. */
-	if (wanted && !directory && (r = listen_somewhere(*ret, what)) < 0)
+	if (wanted && !directory && (r = listen_somewhere(ret, cache_path)) < 0)
 		log_warning("no control socket can be made: %s; fetchfs ctl will not reach this mount", strerror(-r));
-	return metrics ? listen_for_metrics(*ret, metrics) : 0;
+	return metrics ? listen_for_metrics(ret, metrics) : 0;
+}
+
+static void unmake(int *fd, char **path)
+{
+	if (*fd >= 0)
+		close(steal_fd(fd));
+	if (*path)
+		(void)unlink(*path);
+	free(steal_ptr(*path));
+}
+
+void control_unmake(struct control_sockets *s)
+{
+	unmake(&s->control, &s->path);
+	unmake(&s->metrics, &s->metrics_path);
 }

@@ -115,14 +115,14 @@ static struct ctl_connection *look_for_room(struct ctl *c, enum ctl_door door, s
 }
 
 /* Root, and who mounted. Whoever comes to the metrics may see them. */
-static bool may_enter(int fd, enum ctl_door door)
+static bool may_enter(const struct ctl *c, int fd, enum ctl_door door)
 {
 	struct ucred who;
 	socklen_t size = sizeof(who);
 
 	if (door == METRICS_DOOR)
 		return true;
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && (who.uid == 0 || who.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && (who.uid == 0 || who.uid == c->owner);
 }
 
 static void let_in(struct ctl *c, enum ctl_door door)
@@ -136,7 +136,7 @@ static void let_in(struct ctl *c, enum ctl_door door)
 			c->no_accept_before = clock_now() + ACCEPT_PAUSE;
 		return;
 	}
-	if (!may_enter(fd, door)) {
+	if (!may_enter(c, fd, door)) {
 		close(fd);
 		return;
 	}
@@ -231,6 +231,7 @@ errint_t ctl_new(struct ctl **ret)
 		c->connections[i].fd = -1;
 	for (size_t d = 0; d < DOORS; d++)
 		c->listeners[d] = -1;
+	c->owner = geteuid();
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->wake_fd < 0) {
 		errint_t r = -errno;
@@ -255,6 +256,26 @@ void ctl_set_metrics(struct ctl *c, char *(*text)(void *context), void *context)
 	c->metrics_context = context;
 }
 
+void ctl_set_owner(struct ctl *c, uid_t owner)
+{
+	c->owner = owner;
+}
+
+errint_t ctl_set_listeners(struct ctl *c, int control, const char *path, int metrics)
+{
+	c->listeners[CTL_DOOR] = control;
+	c->listeners[METRICS_DOOR] = metrics;
+	if (control < 0)
+		return 0;
+	c->path = strdup(path);
+	return c->path ? 0 : -ENOMEM;
+}
+
+const char *ctl_path(const struct ctl *c)
+{
+	return c->path;
+}
+
 errint_t ctl_start(struct ctl *c)
 {
 	errint_t r = thread_start(&c->thread, run, c);
@@ -270,10 +291,6 @@ void ctl_stop(struct ctl *c)
 	if (c->started && write(c->wake_fd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(c->thread, NULL);
 	c->started = false;
-	if (c->path)
-		(void)unlink(c->path);
-	if (c->metrics_path)
-		(void)unlink(c->metrics_path);
 	for (size_t d = 0; d < DOORS; d++) {
 		if (c->listeners[d] >= 0)
 			close(c->listeners[d]);
@@ -290,6 +307,5 @@ void ctl_free(struct ctl *c)
 		drop(&c->connections[i]);
 	close(c->wake_fd);
 	free(c->path);
-	free(c->metrics_path);
 	free(c);
 }

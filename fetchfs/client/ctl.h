@@ -10,6 +10,8 @@
 #include "fetchfs/client/ctl_protocol.h"
 #include "fetchfs/client/ctl_reply.h"
 
+#include <sys/types.h>
+
 struct ctl;
 
 struct ctl_verb {
@@ -30,15 +32,22 @@ errint_t ctl_add(struct ctl *c, const struct ctl_verb *verbs, void *context);
 /* What GET /metrics is answered with (free; NULL: memory is out); called in the thread too. */
 void ctl_set_metrics(struct ctl *c, char *(*text)(void *context), void *context);
 
-/* Makes the socket in this directory (which is made, and cleared of dead sockets). */
-errint_t ctl_listen(struct ctl *c, const char *directory);
+/* Who may ask, beside root: who has mounted. */
+void ctl_set_owner(struct ctl *c, uid_t owner);
+/* Sockets that ctl_make_ and ctl_make_metrics made (-1: none); they become ctl's. path: of the first, to be told (copied). -ENOMEM. */
+errint_t ctl_set_listeners(struct ctl *c, int control, const char *path, int metrics);
 /* NULL: there is none. */
 const char *ctl_path(const struct ctl *c);
-/* A port of 127.0.0.1, or (with a slash) the path of a Unix socket. -EADDRINUSE and others of bind(2). */
-errint_t ctl_listen_metrics(struct ctl *c, const char *where);
+
+/* Listens at a new socket in this directory (which is made, and cleared of dead sockets). *ret_path (free) is to be removed at the end. */
+errint_t ctl_make(const char *directory, char **ret_path, int *ret_fd);
+/*
+ * A port of 127.0.0.1 (*ret_path stays NULL), or (with a slash) the path of a Unix socket, to be removed at the end. -EADDRINUSE and others of bind(2).
+ */
+errint_t ctl_make_metrics(const char *where, char **ret_path, int *ret_fd);
 
 errint_t ctl_start(struct ctl *c);
-/* Ends the thread and removes the sockets: no verb runs any more. */
+/* Ends the thread and closes the sockets: no verb runs any more. */
 void ctl_stop(struct ctl *c);
 /* NULL: nothing to do. After or without ctl_stop. */
 void ctl_free(struct ctl *c);

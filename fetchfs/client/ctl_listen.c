@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sockets that a mount listens at. */
-#include "fetchfs/client/ctl_private.h"
+#include "fetchfs/client/ctl.h"
 #include "common/io.h"
 #include "common/message.h"
 #include "fetchfs/client/clock.h"
@@ -68,7 +68,7 @@ static errint_t listen_at(const char *path, mode_t mode, int *ret)
 	return r;
 }
 
-errint_t ctl_listen(struct ctl *c, const char *directory)
+errint_t ctl_make(const char *directory, char **ret_path, int *ret_fd)
 {
 	_cleanup_free_ char *path = io_format("%s/%ld-%llx" ENDING, directory, (long)getpid(), (unsigned long long)clock_now());
 	/* Others may look for their own mounts' sockets there, so the directory that root makes is open. */
@@ -77,15 +77,10 @@ errint_t ctl_listen(struct ctl *c, const char *directory)
 	if (r < 0)
 		return r;
 	clear_dead(directory);
-	r = listen_at(path, 0600, &c->listeners[CTL_DOOR]);
+	r = listen_at(path, 0600, ret_fd);
 	if (r == 0)
-		c->path = steal_ptr(path);
+		*ret_path = steal_ptr(path);
 	return r;
-}
-
-const char *ctl_path(const struct ctl *c)
-{
-	return c->path;
 }
 
 static errint_t listen_at_port(uint16_t port, int *ret)
@@ -104,17 +99,21 @@ static errint_t listen_at_port(uint16_t port, int *ret)
 	return 0;
 }
 
-errint_t ctl_listen_metrics(struct ctl *c, const char *where)
+errint_t ctl_make_metrics(const char *where, char **ret_path, int *ret_fd)
 {
+	_cleanup_free_ char *path = NULL;
 	uint64_t port;
 	errint_t r;
 
 	if (*where != '/')
-		return parse_number(where, 1, UINT16_MAX, &port) < 0 ? -EINVAL : listen_at_port((uint16_t)port, &c->listeners[METRICS_DOOR]);
+		return parse_number(where, 1, UINT16_MAX, &port) < 0 ? -EINVAL : listen_at_port((uint16_t)port, ret_fd);
+	path = strdup(where);
+	if (!path)
+		return -ENOMEM;
 	if (is_dead(where))
 		(void)unlink(where);
-	r = listen_at(where, 0666, &c->listeners[METRICS_DOOR]);
-	if (r == 0 && !(c->metrics_path = strdup(where)))
-		r = -ENOMEM;
+	r = listen_at(where, 0666, ret_fd);
+	if (r == 0)
+		*ret_path = steal_ptr(path);
 	return r;
 }

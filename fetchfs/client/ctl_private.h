@@ -37,7 +37,7 @@ struct ctl {
 	void *metrics_context;
 	int listeners[DOORS];
 	char *path;		/* of the control socket */
-	char *metrics_path;	/* of a Unix socket */
+	uid_t owner;
 	int wake_fd;
 	pthread_t thread;
 	bool started;

@@ -57,12 +57,10 @@ int daemon_fork(struct daemon *d)
 	return EXIT_SOFTWARE;
 }
 
-void daemon_ready(struct daemon *d, bool keep_error)
+void daemon_detach(bool keep_error)
 {
 	int null;
 
-	if (d->ready_fd < 0)
-		return;
 	if (chdir("/") < 0)
 		return;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -70,7 +68,11 @@ void daemon_ready(struct daemon *d, bool keep_error)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
-	if (write(d->ready_fd, "", 1) != 1)
+}
+
+void daemon_ready(struct daemon *d)
+{
+	if (d->ready_fd < 0 || write(d->ready_fd, "", 1) != 1)
 		return;
 	close(d->ready_fd);
 	d->ready_fd = -1;

@@ -14,11 +14,10 @@ struct daemon {
  * use. To be called before any thread is started.
  */
 int daemon_fork(struct daemon *d);
-/*
- * The parent goes; this process leaves its terminal and directory (keep_error: not its standard error, which is its log). Does nothing in the foreground, or
- * the second time.
- */
-void daemon_ready(struct daemon *d, bool keep_error);
+/* The parent goes. Does nothing in the foreground, or the second time. */
+void daemon_ready(struct daemon *d);
+/* Leaves terminal and directory (keep_error: not standard error, which is a log). */
+void daemon_detach(bool keep_error);
 
 /* Large blocks go back to the system when they are freed. Before any thread is started. */
 void daemon_tune_memory(void);

@@ -2,6 +2,7 @@
 /* The thread that looks for new snapshots; see follow.h. */
 #include "fetchfs/client/follow.h"
 #include "fetchfs/client/clock.h"
+#include "fetchfs/client/snapshot_state.h"
 #include "fetchfs/client/thread.h"
 
 #include <sodium.h>
@@ -65,27 +66,56 @@ static errint_t tell_all(struct follow *f, const struct snapshot_change *changes
 
 	for (size_t i = 0; i < count && r != -ESHUTDOWN; i++)
 		r = f->config.tell(f->config.tell_context, &changes[i]);
-	return r == -ESHUTDOWN ? 0 : r;
+	return r;
 }
 
-static errint_t change_once(struct follow *f, const struct manifest *m, char error[TRANSPORT_ERROR_SIZE])
+/* A worker that ended in the middle of it has left it to this one. */
+static void tell_everything(struct follow *f)
+{
+	struct snapshot_change *changes;
+	size_t count;
+
+	if (snapshot_state_everything(f->config.snapshot, &changes, &count) < 0) {
+		report(f, true, "memory is out: the kernel may show names of the revision before for longer");
+		return;
+	}
+	if (tell_all(f, changes, count) != -ESHUTDOWN)
+		snapshot_state_settle(f->config.snapshot);
+	free(changes);
+}
+
+static errint_t keep_choice(struct follow *f, const struct chain_choice *c, struct snapshot_update *u)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	errint_t r = chain_format(&f->chain, c, &text, &size);
+
+	return r < 0 ? r : snapshot_update_choice(u, text, size);
+}
+
+static errint_t change_once(struct follow *f, const struct chain_choice *c, char error[TRANSPORT_ERROR_SIZE])
 {
 	const struct snapshot_change *changes;
 	struct snapshot_update *u;
 	size_t count;
-	errint_t r = snapshot_prepare(f->config.snapshot, m, f->config.limit, &u, error);
+	errint_t r = snapshot_prepare(f->config.snapshot, &c->manifest, f->config.limit, &u, error);
 
 	if (r < 0)
 		return r;
-	r = snapshot_apply(u, &changes, &count);
+	r = keep_choice(f, c, u);
+	if (r == 0)
+		r = snapshot_apply(u, &changes, &count);
 	if (r == 0) {
 		stats_add(f->config.stats, snapshot_changes, 1);
 		r = tell_all(f, changes, count);
-		if (r < 0) {
+		/* What it was not told before the end, a successor tells it. */
+		if (r != -ESHUTDOWN)
+			snapshot_state_settle(f->config.snapshot);
+		if (r < 0 && r != -ESHUTDOWN) {
 			snprintf(error, TRANSPORT_ERROR_SIZE, "the kernel cannot be told what has changed: %s", strerror(-r));
 			report(f, true, error);
-			r = 0;
 		}
+		r = 0;
 		if (f->config.changed)
 			f->config.changed(f->config.tell_context);
 	}
@@ -102,7 +132,7 @@ static errint_t change(struct follow *f, const struct chain_choice *c, struct ch
 	errint_t r = -EAGAIN;
 
 	for (unsigned i = 0; i < ATTEMPTS && r == -EAGAIN && !is_stopping(f); i++)
-		r = change_once(f, &c->manifest, error);
+		r = change_once(f, c, error);
 	if (r == 0) {
 		snprintf(text, sizeof(text), "now at revision %llu of %s, before at %llu (%lld ms)", (unsigned long long)c->manifest.revision,
 			 c->manifest.name, (unsigned long long)before, (long long)((clock_now() - begin) / NS_PER_MS));
@@ -223,6 +253,8 @@ static void *run(void *context)
 {
 	struct follow *f = context;
 
+	if (f->config.snapshot->untold)
+		tell_everything(f);
 	pthread_mutex_lock(&f->lock);
 	for (;;) {
 		struct chain_trouble trouble = { .exit_code = 0 };

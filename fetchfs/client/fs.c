@@ -73,8 +73,6 @@ static void init(void *context, struct fuse_conn_info *conn)
 	f->no_open = !f->can_pass && !f->opens && conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	if (f->no_open)
 		files_keep_ready(f->files);
-	if (f->mounted)
-		f->mounted(f->context);
 }
 
 static const struct fuse_lowlevel_ops operations = {
@@ -96,7 +94,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.lseek = fs_lseek,
 };
 
-errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct fs **ret)
+errint_t fs_new(const struct fs_config *config, struct fs **ret)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	struct fs *f = calloc(1, sizeof(*f));
@@ -114,60 +112,63 @@ errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct 
 	f->opens = config->opens;
 	f->splice = config->splice;
 	f->socket = config->socket;
-	f->mounted = config->mounted;
-	f->context = config->context;
+	f->pid = config->pid;
+	f->device = -1;
 	pthread_mutex_init(&f->tell_lock, NULL);
-	if (fuse_opt_add_arg(&args, "fetchfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 || fuse_opt_add_arg(&args, config->options) < 0)
+	if (fuse_opt_add_arg(&args, "fetchfs") < 0)
 		r = -ENOMEM;
 	if (r == 0) {
 		f->session = fuse_session_new(&args, &operations, sizeof(operations), f);
-		r = f->session ? 0 : -EINVAL;
+		r = f->session ? 0 : -ENOMEM;
 	}
 	fuse_opt_free_args(&args);
-	if (r == 0 && fuse_session_mount(f->session, mountpoint) != 0)
-		r = -EPERM;
 	if (r < 0) {
-		if (f->session)
-			fuse_session_destroy(f->session);
 		pthread_mutex_destroy(&f->tell_lock);
 		free(f);
 		return r;
 	}
-	f->is_mounted = true;
 	*ret = f;
 	return 0;
 }
 
-/*
- * Signals that ask for the end are taken by a thread of their own and not by libfuse: requests have to be answered until the kernel has been told the last
- * thing, or that would wait for ever.
- */
-struct ender {
-	struct fs *fs;
-	sigset_t signals;
-	pthread_t loop, thread;
-	atomic_bool ended;
-};
-
-static void *wait_for_end(void *context)
+static void process(void *context, const void *request, size_t size)
 {
-	struct ender *e = context;
-	struct timespec pause = { .tv_nsec = WAKE_NS };
-	int signal;
+	struct fs *f = context;
+	/* libfuse only reads it. */
+	struct fuse_buf buf = { .mem = (void *)(uintptr_t)request, .size = size };
 
-	do
-		signal = sigwaitinfo(&e->signals, NULL);
-	while (signal < 0);
-	if (atomic_load(&e->ended))
-		return NULL;
-	fs_end_telling(e->fs);
-	fuse_session_exit(e->fs->session);
-	/* The loop may be about to sleep just now: again, until it has gone. */
-	while (!atomic_load(&e->ended)) {
-		pthread_kill(e->loop, WAKE_SIGNAL);
-		nanosleep(&pause, NULL);
-	}
-	return NULL;
+	fs_set_unique_now(((const struct fuse_in_header *)request)->unique);
+	fuse_session_process_buf(f->session, &buf);
+}
+
+static void give_up(void *context, uint64_t unique)
+{
+	struct fs *f = context;
+	struct fuse_out_header h = { .len = sizeof(h), .error = -EIO, .unique = unique };
+
+	(void)!write(f->device, &h, sizeof(h));
+	journal_answered(f->journal, unique);
+}
+
+errint_t fs_take_over(struct fs *f, struct journal *journal, int device, const void *init_request, size_t size, bool crashed)
+{
+	const struct journal_visitor v = { .again = process, .give_up = give_up, .context = f };
+	const struct fuse_in_header *h = init_request;
+	errint_t r;
+
+	if (size < sizeof(*h))
+		return -EBADMSG;
+	f->journal = journal;
+	f->device = device;
+	f->init_unique = h->unique;
+	r = fs_use_journal(f);
+	if (r < 0)
+		return r;
+	process(f, init_request, size);
+	if (f->disagrees)
+		return -EPROTO;
+	journal_replay(f->journal, crashed, &v);
+	return 0;
 }
 
 static void wake(int signal)
@@ -175,57 +176,40 @@ static void wake(int signal)
 	(void)signal;
 }
 
-static errint_t start_ender(struct ender *e, struct fs *f)
-{
-	struct sigaction action = { .sa_handler = wake };
-
-	e->fs = f;
-	e->loop = pthread_self();
-	sigemptyset(&e->signals);
-	sigaddset(&e->signals, SIGTERM);
-	sigaddset(&e->signals, SIGINT);
-	sigaddset(&e->signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &e->signals, NULL);
-	sigaction(WAKE_SIGNAL, &action, NULL);
-	return thread_start(&e->thread, wait_for_end, e);
-}
-
-static void stop_ender(struct ender *e)
-{
-	atomic_store(&e->ended, true);
-	pthread_kill(e->thread, SIGTERM);
-	pthread_join(e->thread, NULL);
-}
-
-errint_t fs_run(struct fs *f, bool handle_signals)
+errint_t fs_run(struct fs *f)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	struct ender ender = { .fs = NULL };
+	struct sigaction action = { .sa_handler = wake };
 	int result;
 
 	if (!config)
 		return -ENOMEM;
+	sigaction(WAKE_SIGNAL, &action, NULL);
 	/* None of them ever waits for the network: a few are enough, and they stay. */
 	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
 	fuse_loop_cfg_set_idle_threads(config, MAX_THREADS);
 	fuse_loop_cfg_set_clone_fd(config, 0);
-	if (handle_signals && start_ender(&ender, f) < 0) {
-		fuse_loop_cfg_destroy(config);
-		return -ENOMEM;
-	}
+	f->loop = pthread_self();
+	atomic_store(&f->is_running, true);
 	result = fuse_session_loop_mt(f->session, config);
+	atomic_store(&f->has_ended, true);
 	fs_end_telling(f);
-	if (handle_signals)
-		stop_ender(&ender);
 	fuse_loop_cfg_destroy(config);
 	return result < 0 ? result : 0;
 }
 
-void fs_unmount(struct fs *f)
+/* Requests have to be answered until the kernel has been told the last thing, or that would wait for ever. */
+void fs_stop(struct fs *f)
 {
-	if (f->is_mounted)
-		fuse_session_unmount(f->session);
-	f->is_mounted = false;
+	struct timespec pause = { .tv_nsec = WAKE_NS };
+
+	fs_end_telling(f);
+	fuse_session_exit(f->session);
+	/* The loop may be about to sleep just now: again, until it has gone. */
+	while (atomic_load(&f->is_running) && !atomic_load(&f->has_ended)) {
+		pthread_kill(f->loop, WAKE_SIGNAL);
+		nanosleep(&pause, NULL);
+	}
 }
 
 void fs_free(struct fs *f)

@@ -8,6 +8,7 @@
 #define SPORE_FETCHFS_CLIENT_FS_H
 
 #include "fetchfs/client/files.h"
+#include "fetchfs/client/journal.h"
 #include "fetchfs/client/record.h"
 #include "fetchfs/client/snapshot.h"
 #include "fetchfs/client/snapshot_update.h"
@@ -21,21 +22,26 @@ struct fs_config {
 	struct transport *transport;
 	struct stats *stats;
 	struct record *record;	/* told what is read */
-	const char *options;	/* for the mount: "ro,nosuid" */
 	bool passthrough;	/* where the kernel and the library have it; it needs opens */
 	bool opens;		/* the kernel is to ask for every open; else where it cannot do without only */
 	bool splice;		/* contents go from cache to kernel without a copy in between */
 	const char *socket;	/* of control, for who asks; may be NULL */
-	void (*mounted)(void *context);	/* called once when the kernel has begun to talk */
-	void *context;
+	pid_t pid;		/* who is to be waited for at the end of the mount */
 };
 
 struct fs;
 
-/* Mounts. -EPERM and the like: libfuse has told on standard error. */
-errint_t fs_open(const struct fs_config *config, const char *mountpoint, struct fs **ret);
-/* Serves until it is unmounted or, with handle_signals, a signal asks for the end. */
-errint_t fs_run(struct fs *f, bool handle_signals);
+errint_t fs_new(const struct fs_config *config, struct fs **ret);
+/*
+ * Takes the connection over: journal has what is under way, device is /dev/fuse's (it stays the caller's), init the kernel's FUSE_INIT, which is answered once in a connection's life. What the worker
+ * before has left unanswered is done again; crashed: it may have been a request that ended it. -EPROTO: the kernel has agreed to something else with the worker
+ * before.
+ */
+errint_t fs_take_over(struct fs *f, struct journal *journal, int device, const void *init, size_t size, bool crashed);
+/* Serves until it is unmounted, or fs_stop. */
+errint_t fs_run(struct fs *f);
+/* From another thread: fs_run returns soon. Requests under way stay in the journal. */
+void fs_stop(struct fs *f);
 /* A content of the cache was found damaged and has been removed: what was made of it is read anew. Not in a FUSE thread. */
 void fs_distrust(struct fs *f, const struct digest *key);
 /*
@@ -44,8 +50,7 @@ void fs_distrust(struct fs *f, const struct digest *key);
 errint_t fs_tell(struct fs *f, const struct snapshot_change *change);
 /* From now on fs_tell does nothing; waits for one under way. */
 void fs_end_telling(struct fs *f);
-/* Unmounts. After store_stop: no more answers are on their way. */
-void fs_unmount(struct fs *f);
+/* After store_stop: no more answers are on their way. */
 void fs_free(struct fs *f);
 /* Agreed with the kernel. */
 bool fs_can_pass(const struct fs *f);

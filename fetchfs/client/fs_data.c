@@ -26,6 +26,7 @@ struct read_request {
 	struct file_read read;
 	struct fs *fs;
 	fuse_req_t req;
+	uint64_t unique;	/* of the request */
 	bool release;		/* the file was opened for this read */
 };
 
@@ -34,6 +35,7 @@ struct open_to_read {
 	struct file_open open;
 	struct fs *fs;
 	fuse_req_t req;
+	uint64_t unique;
 	size_t size;
 	off_t offset;
 };
@@ -173,7 +175,7 @@ void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fuse_reply_err(req, 0);
 }
 
-static void answer_read(struct fs *f, fuse_req_t req, struct file_read *r, errint_t result)
+static void answer_read(struct fs *f, fuse_req_t req, uint64_t unique, struct file_read *r, errint_t result)
 {
 	struct fuse_bufvec v = FUSE_BUFVEC_INIT(r->size);
 
@@ -190,6 +192,7 @@ static void answer_read(struct fs *f, fuse_req_t req, struct file_read *r, errin
 	v.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY;
 	v.buf[0].fd = r->file->fd;
 	v.buf[0].pos = (off_t)(r->file->base + r->offset);
+	fs_splice_replies_to(unique);
 	fuse_reply_data(req, &v, FUSE_BUF_SPLICE_MOVE);
 }
 
@@ -197,13 +200,13 @@ static void read_done(struct file_read *r, errint_t result)
 {
 	struct read_request *w = (struct read_request *)(void *)r;
 
-	answer_read(w->fs, w->req, r, result);
+	answer_read(w->fs, w->req, w->unique, r, result);
 	if (w->release)
 		files_release(w->fs->files, r->file);
 	free(w);
 }
 
-static void read_file(struct fs *f, fuse_req_t req, struct file *file, size_t size, off_t offset, bool release)
+static void read_file(struct fs *f, fuse_req_t req, uint64_t unique, struct file *file, size_t size, off_t offset, bool release)
 {
 	struct file_read direct = { .file = file };
 	struct read_request *w = NULL;
@@ -216,7 +219,7 @@ static void read_file(struct fs *f, fuse_req_t req, struct file *file, size_t si
 	direct.offset = (uint64_t)offset;
 	direct.size = (size_t)MIN((uint64_t)size, file->size - (uint64_t)offset);
 	if (files_is_whole(f->files, file)) {
-		answer_read(f, req, &direct, 0);
+		answer_read(f, req, unique, &direct, 0);
 		goto out;
 	}
 	w = calloc(1, sizeof(*w));
@@ -229,6 +232,7 @@ static void read_file(struct fs *f, fuse_req_t req, struct file *file, size_t si
 	w->read.waiter.process = fuse_req_ctx(req)->pid;
 	w->fs = f;
 	w->req = req;
+	w->unique = unique;
 	w->release = release;
 	r = files_read(f->files, &w->read);
 	if (r != -EINPROGRESS)
@@ -246,7 +250,7 @@ static void opened_to_read(struct file_open *o, errint_t r, struct file *file)
 	if (r < 0)
 		fuse_reply_err(w->req, fs_errno(r));
 	else
-		read_file(w->fs, w->req, file, w->size, w->offset, true);
+		read_file(w->fs, w->req, w->unique, file, w->size, w->offset, true);
 	free(w);
 }
 
@@ -284,7 +288,7 @@ static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size
 		return;
 	}
 	*w = (struct open_to_read){ .open.opened = opened_to_read, .open.arrived = arrived_to_read, .open.waiter.process = fuse_req_ctx(req)->pid, .fs = f, .req = req,
-				    .size = size, .offset = offset };
+				    .unique = fs_unique_now(), .size = size, .offset = offset };
 	record_read(f->record, ino, p.inode.size, offset, size);
 	r = files_open(f->files, &p, &w->open, &file);
 	gate_leave(&f->snapshot->gate);
@@ -304,7 +308,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 		fuse_reply_buf(req, NULL, 0);
 	else {
 		record_read(f->record, ino, file->size, offset, size);
-		read_file(f, req, file, size, offset, false);
+		read_file(f, req, fs_unique_now(), file, size, offset, false);
 	}
 }
 

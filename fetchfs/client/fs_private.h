@@ -6,6 +6,7 @@
 #include "fetchfs/client/fs.h"
 
 #include <fuse_lowlevel.h>
+#include <linux/fuse.h>
 
 /* A snapshot never changes: the kernel need not ask again. In seconds, 136 years. */
 #define FS_FOREVER 4294967295.0
@@ -28,13 +29,25 @@ struct fs {
 	bool can_pass;		/* agreed with the kernel */
 	bool no_opendir;	/* the kernel caches listings without asking */
 	bool no_open;		/* the kernel does not ask for opens: reads name the inode only */
-	void (*mounted)(void *context);
-	void *context;
+	pid_t pid;
+	struct journal *journal;
+	int device;
+	uint64_t init_unique;
+	bool disagrees;		/* with what the kernel was told by the worker before */
 	struct fuse_session *session;
-	bool is_mounted;
+	pthread_t loop;		/* runs fs_run */
+	atomic_bool is_running, has_ended;
 	pthread_mutex_t tell_lock;	/* held while the kernel is being told something */
 	bool is_ending;
 };
+
+/* fs_io.c: how the session reads and writes, through the journal. */
+errint_t fs_use_journal(struct fs *f);
+/* What is spliced to the kernel next by this thread is the reply to that request. */
+void fs_splice_replies_to(uint64_t unique);
+/* The request that is in this thread's hands. */
+uint64_t fs_unique_now(void);
+void fs_set_unique_now(uint64_t unique);
 
 /* Errors as programs see them, positive. */
 int fs_errno(errint_t r);

@@ -363,7 +363,7 @@ static char *mount_attribute(struct fs *f, const char *name)
 	if (strcmp(name, "name") == 0)
 		return io_format("%s", f->snapshot->name);
 	if (strcmp(name, "pid") == 0)
-		return io_format("%ld", (long)getpid());
+		return io_format("%ld", (long)f->pid);
 	if (strcmp(name, "url") == 0)
 		return io_format("%s", transport_url(f->transport, 0));
 	if (strcmp(name, "socket") == 0)

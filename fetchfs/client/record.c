@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Taking notes of what is read; see record.h. */
 #include "fetchfs/client/record_private.h"
-#include "common/io.h"
+#include "fetchfs/client/broker.h"
 #include "fetchfs/client/clock.h"
 #include "fetchfs/client/thread.h"
 #include "fetchfs/format/pack.h"
@@ -182,7 +182,7 @@ static errint_t write_out(struct record *r)
 	if (e == 0)
 		e = record_format(r->snapshot, events, count, &text, &size);
 	if (e == 0)
-		e = io_write_file(path, 0644, text, size);
+		e = broker_write_file(path, 0644, text, size);
 	pthread_mutex_lock(&r->lock);
 	/* Also after an error: the next change brings another attempt. */
 	r->written = count;

@@ -524,7 +524,7 @@ int settings_finish(struct settings *s)
 		s->opens = true;
 	if (s->cache && strcmp(s->cache, "ram") == 0) {
 		s->in_memory = true;
-		return 0;
+		return make_absolute(&s->record);
 	}
 	if (!s->cache)
 		s->cache = default_cache();

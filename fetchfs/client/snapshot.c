@@ -158,6 +158,7 @@ static errint_t install(struct snapshot_waiter *w, const struct catalog_nested *
 	t->mount_inode = n->inode;
 	t->mount_ino = snapshot_ino(w->parent, n->inode);
 	t->stamp = s->changes;
+	t->stored_size = n->stored_size;
 	pthread_mutex_lock(&s->lock);
 	t->base = choose_base(s, w->parent, n, t->c.inodes);
 	if (w->parent->retired) {
@@ -169,6 +170,9 @@ static errint_t install(struct snapshot_waiter *w, const struct catalog_nested *
 	} else if (t->c.subtree_inodes != n->subtree_inodes || !is_disjoint(s, t)) {
 		snapshot_free_tree(t);
 		r = -EBADMSG;
+	} else if ((r = snapshot_state_add(s, t, w->nested)) < 0) {
+		/* Numbers that a successor would not know are not given away. */
+		snapshot_free_tree(t);
 	} else {
 		snapshot_link(s, t);
 		s->loads++;
@@ -442,6 +446,7 @@ static errint_t load_root(struct snapshot *s, unsigned limit, char ret_error[TRA
 	if (r < 0)
 		return r;
 	s->root->mount_ino = 1;
+	s->root->stored_size = m->stored_size;
 	s->next_base = s->root->c.subtree_inodes;
 	cache_pin(s->cache, &m->digest);
 	stats_add(s->stats, catalogs, 1);
@@ -449,8 +454,7 @@ static errint_t load_root(struct snapshot *s, unsigned limit, char ret_error[TRA
 	return 0;
 }
 
-errint_t snapshot_open(struct snapshot *s, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats, bool can_change,
-		       unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE])
+void snapshot_init(struct snapshot *s, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats, bool can_change)
 {
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_init(&s->lock, NULL);
@@ -463,6 +467,13 @@ errint_t snapshot_open(struct snapshot *s, const struct manifest *m, struct stor
 	s->root_record = m->root;
 	s->inodes = m->inodes;
 	s->bytes = m->bytes;
+	s->state = -1;
+}
+
+errint_t snapshot_open(struct snapshot *s, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats, bool can_change,
+		       unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE])
+{
+	snapshot_init(s, m, store, cache, stats, can_change);
 	return load_root(s, limit, ret_error);
 }
 
@@ -484,6 +495,7 @@ void snapshot_close(struct snapshot *s)
 		t = next;
 	}
 	id_runs_done(&s->inherited);
+	free(s->choice);
 	gate_done(&s->gate);
 	pthread_mutex_destroy(&s->lock);
 }

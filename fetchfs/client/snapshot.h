@@ -21,6 +21,8 @@
 struct tree {
 	struct catalog c;
 	struct digest digest;
+	uint32_t stored_size;		/* of the object that it is on the servers */
+	uint32_t record;		/* its number in the state; snapshot_state.c */
 	uint64_t base;			/* inode number = 1 + base + index, save where it is inherited */
 	struct id_runs inherited;	/* from catalogs that stood here before, by index */
 	struct tree *parent;		/* NULL: the root catalog */
@@ -63,6 +65,12 @@ struct snapshot {
 	atomic_ullong loads;		/* catalogs that were entered */
 	struct id_runs inherited;	/* of all catalogs, by number */
 	struct tree *retired;
+	/* For a successor; snapshot_state.h. */
+	int state;			/* -1: none */
+	bool untold;			/* the kernel has not been told of all of the last change */
+	uint32_t records;		/* of catalogs, in the state */
+	char *choice;
+	size_t choice_size;
 };
 
 /* A file in the tree. */

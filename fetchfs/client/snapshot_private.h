@@ -12,6 +12,13 @@ void snapshot_link(struct snapshot *s, struct tree *t);
 /* With the gate closed. */
 void snapshot_unlink(struct snapshot *s, struct tree *t);
 
+/* All but its catalogs. */
+void snapshot_init(struct snapshot *s, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats, bool can_change);
+
+/* snapshot_state.c: nothing where no state is kept. The first with the gate closed (or alone), the second with the lock held; then t is its nested one. */
+errint_t snapshot_state_write(struct snapshot *s);
+errint_t snapshot_state_add(struct snapshot *s, struct tree *t, uint32_t nested);
+
 /* Where an inode of a new catalog was before; tree NULL: nowhere. */
 struct origin {
 	struct tree *tree;
@@ -36,6 +43,8 @@ struct snapshot_update {
 	struct manifest_root root_record;
 	uint64_t revision, inodes, bytes;
 	struct tree *root;
+	char *choice;			/* or NULL; for the state */
+	size_t choice_size;
 	struct tree **fresh;		/* new catalogs, parents first */
 	size_t fresh_count;
 	struct stay *stays;

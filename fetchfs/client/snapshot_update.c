@@ -26,6 +26,7 @@ static errint_t load_catalog(struct snapshot *s, const struct digest *d, uint32_
 	if (r < 0)
 		return r;
 	(*ret)->stamp = s->changes + 1;
+	(*ret)->stored_size = stored_size;
 	cache_pin(s->cache, d);
 	stats_add(s->stats, catalogs, 1);
 	return 0;
@@ -187,6 +188,25 @@ static void hang_in(struct snapshot *s, struct snapshot_update *u)
 	}
 }
 
+static void keep_choice(struct snapshot *s, struct snapshot_update *u)
+{
+	if (!u->choice)
+		return;
+	free(s->choice);
+	s->choice = steal_ptr(u->choice);
+	s->choice_size = u->choice_size;
+}
+
+errint_t snapshot_update_choice(struct snapshot_update *u, const void *choice, size_t size)
+{
+	u->choice = malloc(size + 1);
+	if (!u->choice)
+		return -ENOMEM;
+	memcpy(u->choice, choice, size);
+	u->choice_size = size;
+	return 0;
+}
+
 errint_t snapshot_apply(struct snapshot_update *u, const struct snapshot_change **ret_changes, size_t *ret_count)
 {
 	struct snapshot *s = u->snapshot;
@@ -221,6 +241,10 @@ errint_t snapshot_apply(struct snapshot_update *u, const struct snapshot_change 
 	s->inodes = u->inodes;
 	s->bytes = u->bytes;
 	s->changes++;
+	keep_choice(s, u);
+	/* Before the kernel can be told a number of the new revision. */
+	s->untold = true;
+	(void)snapshot_state_write(s);
 	gate_open(&s->gate);
 	free(u->changes);
 	u->changes = all;
@@ -242,6 +266,7 @@ void snapshot_update_free(struct snapshot_update *u)
 	}
 	id_runs_done(&u->inherited);
 	free(u->fresh);
+	free(u->choice);
 	free(u);
 }
 
@@ -265,6 +290,8 @@ unsigned snapshot_sweep(struct snapshot *s)
 		t->next_retired = gone;
 		gone = t;
 	}
+	if (gone)
+		(void)snapshot_state_write(s);
 	gate_open(&s->gate);
 	while ((t = gone)) {
 		gone = t->next_retired;

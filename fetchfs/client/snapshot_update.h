@@ -34,6 +34,8 @@ struct snapshot_update;
  */
 errint_t snapshot_prepare(struct snapshot *s, const struct manifest *m, unsigned limit, struct snapshot_update **ret,
 			  char ret_error[TRANSPORT_ERROR_SIZE]);
+/* What is chosen, for a successor (snapshot_state.h; copied). -ENOMEM. */
+errint_t snapshot_update_choice(struct snapshot_update *u, const void *choice, size_t size);
 /*
  * From now on the new revision is shown. *ret_changes (of the update, until it is freed) is what the kernel has to be told, in this order. -EAGAIN: too
  * much was entered meanwhile; prepare again.

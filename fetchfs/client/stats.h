@@ -68,6 +68,9 @@ struct stats_counter {
 	unsigned long long value;
 };
 void stats_read(struct stats *s, struct stats_counter ret[STATS_COUNT]);
+/* Counters that outlive the process: in a memfd. stats_map begins with zeros where another program had other counters. -errno. */
+errint_t stats_make(int *ret_fd);
+errint_t stats_map(int fd, struct stats **ret);
 /* One JSON object of all counters (free); NULL when memory is out. */
 char *stats_to_json(struct stats *s);
 

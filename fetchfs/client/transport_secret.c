@@ -2,8 +2,8 @@
 /* Credentials, headers and private files; see transport_secret.h. */
 #include "fetchfs/client/transport_secret.h"
 #include "common/io.h"
+#include "fetchfs/client/broker.h"
 
-#include <fcntl.h>
 #include <sodium.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -88,12 +88,12 @@ static errint_t check_private(const char *path, const struct stat *st, char ret_
 errint_t secret_read_file(const char *path, bool private, char **ret, size_t *ret_size, char ret_error[SECRET_ERROR_SIZE])
 {
 	/* A FIFO without a writer would hang here. */
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd = broker_open(path);
 	struct stat st;
 	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		errint_t r = -errno;
+		errint_t r = fd < 0 ? fd : -errno;
 		snprintf(ret_error, SECRET_ERROR_SIZE, "cannot read %.120s: %s", path, strerror(-r));
 		return r;
 	}
@@ -109,7 +109,7 @@ errint_t secret_read_file(const char *path, bool private, char **ret, size_t *re
 	*ret = malloc((size_t)st.st_size + 1);
 	if (!*ret)
 		return -ENOMEM;
-	n = io_read_full(fd, *ret, (size_t)st.st_size);
+	n = io_pread_full(fd, *ret, (size_t)st.st_size, 0);
 	if (n < 0) {
 		snprintf(ret_error, SECRET_ERROR_SIZE, "cannot read %.120s: %s", path, strerror((int)-n));
 		free(*ret);

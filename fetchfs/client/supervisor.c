@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* The supervisor's life; see supervisor.h and takeover.h. */
+#include "fetchfs/client/supervisor_private.h"
+#include "common/io.h"
+#include "common/message.h"
+#include "fetchfs/client/clock.h"
+#include "fetchfs/client/journal.h"
+#include "fetchfs/client/log.h"
+#include "fetchfs/client/settings_pack.h"
+#include "fetchfs/client/state.h"
+#include "fetchfs/client/stats.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define FAILURES_MAX 10		/* workers in a row that answered nothing, within the time below */
+#define FAILURES_NS (60 * NS_PER_SECOND)
+#define FIRST_PAUSE (100 * NS_PER_MS)
+#define LONGEST_PAUSE (10 * NS_PER_SECOND)
+
+static struct supervisor the_supervisor;
+
+/* What a full, read-only or broken disk says, in contrast to a wrong name or a missing right. */
+static bool can_do_without(errint_t r)
+{
+	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
+}
+
+static errint_t open_directory(const char *path, int *ret_fd)
+{
+	errint_t r = io_mkdir_p(path, 0700);
+
+	if (r < 0)
+		return r;
+	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+static int open_cache(struct supervisor *s)
+{
+	const char *path = s->settings->cache;
+	errint_t r = s->in_memory ? 0 : open_directory(path, &s->cache_fd);
+
+	if (can_do_without(r)) {
+		message_warning("cannot use the cache directory %s: %s; the cache is kept in memory and will be lost at the end", path, strerror(-r));
+		s->in_memory = true;
+		r = 0;
+	}
+	if (r == 0 && s->in_memory)
+		r = broker_ram(&s->broker, &s->cache_fd);
+	if (r == 0)
+		return 0;
+	if (s->in_memory)
+		message_error("cannot keep the cache in memory: %s; a tmpfs of its own needs root, /dev/shm must be a tmpfs else", strerror(-r));
+	else
+		message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", path, strerror(-r));
+	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
+}
+
+static errint_t make_shared(struct supervisor *s)
+{
+	errint_t r = broker_init(&s->broker, s->settings);
+
+	if (r == 0)
+		r = settings_pack(s->settings, &s->settings_fd);
+	if (r == 0)
+		r = journal_make(&s->journal_fd);
+	if (r == 0)
+		r = state_make(&s->state_fd);
+	if (r == 0)
+		r = stats_make(&s->stats_fd);
+	if (r < 0)
+		return r;
+	s->program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	return s->program < 0 ? -errno : 0;
+}
+
+static int open_all(struct supervisor *s)
+{
+	errint_t r = make_shared(s);
+	int code;
+
+	if (r < 0) {
+		message_error("cannot start: %s%s", strerror(-r), r == -ENOENT ? " (is /proc mounted?)" : "");
+		return EXIT_SOFTWARE;
+	}
+	s->in_memory = s->settings->in_memory;
+	code = open_cache(s);
+	if (code == 0)
+		code = control_make(s->settings->control, s->settings->metrics, s->in_memory ? NULL : s->settings->cache, &s->sockets);
+	return code;
+}
+
+static void close_all(struct supervisor *s)
+{
+	supervisor_unmount(s);
+	control_unmake(&s->sockets);
+	supervisor_close_worker(&s->worker);
+	broker_done(&s->broker);
+}
+
+static int start_worker(struct supervisor *s)
+{
+	errint_t r = supervisor_start_worker(s, &s->worker);
+
+	s->next_start = 0;
+	if (r == 0)
+		return 0;
+	message_error("cannot start a worker: %s", strerror(-r));
+	return EXIT_SOFTWARE;
+}
+
+static void begin_logging(struct supervisor *s)
+{
+	const struct settings *settings = s->settings;
+
+	if (settings->log_level)
+		log_set_level(settings->log_level);
+	log_set_field("FETCHFS_MOUNT", settings->mountpoint);
+	if (!settings->foreground)
+		daemon_detach(!log_open(settings->log, settings->root));
+	else if (settings->log != LOG_TO_DEFAULT)
+		(void)log_open(settings->log, settings->root);
+	daemon_ready(s->daemon);
+}
+
+/* -1: goes on; else an exit code. */
+static int on_prepared(struct supervisor *s)
+{
+	int code = s->mount.session ? 0 : supervisor_mount(s);
+
+	if (code)
+		return code;
+	s->worker.state = WORKER_PREPARED;
+	/* One that cannot be told is about to end, which is noticed. */
+	(void)supervisor_send_go(s, &s->worker);
+	return -1;
+}
+
+static void on_serving(struct supervisor *s)
+{
+	s->worker.state = WORKER_SERVING;
+	if (!s->is_mounted)
+		begin_logging(s);
+	else
+		log_note("%s: worker %ld has taken over", s->settings->mountpoint, (long)s->worker.pid);
+	s->is_mounted = true;
+	if (s->is_stopping)
+		supervisor_send_stop(&s->worker);
+}
+
+static int on_message(struct supervisor *s)
+{
+	struct channel_message m;
+	errint_t r = channel_receive(s->worker.channel, &m);
+
+	if (r == -EAGAIN)
+		return -1;
+	if (r < 0) {
+		/* It is ending: its exit tells how. */
+		close(steal_fd(&s->worker.channel));
+		return -1;
+	}
+	channel_message_done(&m);
+	if (m.type == TAKEOVER_PREPARED && s->worker.state == WORKER_STARTED)
+		return on_prepared(s);
+	if (m.type == TAKEOVER_SERVING && s->worker.state == WORKER_PREPARED)
+		on_serving(s);
+	if (m.type == TAKEOVER_STOPPED)
+		s->worker.state = WORKER_STOPPED;
+	/* Whoever waits for an answer need not wait until the cache is in order. */
+	if (m.type == TAKEOVER_STOPPED && s->is_stopping)
+		supervisor_unmount(s);
+	return -1;
+}
+
+static void on_question(struct supervisor *s)
+{
+	errint_t r = broker_answer(&s->broker, s->worker.broker);
+
+	if (r < 0 && r != -EAGAIN)
+		close(steal_fd(&s->worker.broker));
+}
+
+static void stop(struct supervisor *s)
+{
+	s->is_stopping = true;
+	if (s->worker.state == WORKER_SERVING)
+		supervisor_send_stop(&s->worker);
+	else if (s->worker.state != WORKER_NONE && s->worker.state != WORKER_STOPPED)
+		kill(s->worker.pid, SIGKILL);
+}
+
+static bool is_fault(int status)
+{
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	return signal != 0 && signal != SIGKILL && signal != SIGTERM;
+}
+
+/* How long to wait before the next one; -1: no more. */
+static int64_t pause_after(struct supervisor *s)
+{
+	int64_t pause = FIRST_PAUSE;
+
+	if (journal_answered_count(s->journal_fd) != s->worker.answered || clock_now() - s->first_failure > FAILURES_NS)
+		s->failures = 0;
+	if (s->failures == 0)
+		s->first_failure = clock_now();
+	if (s->failures++ == 0)
+		return 0;
+	if (s->failures > FAILURES_MAX)
+		return -1;
+	for (unsigned i = 2; i < s->failures && pause < LONGEST_PAUSE; i++)
+		pause *= 2;
+	return MIN(pause, LONGEST_PAUSE);
+}
+
+static void describe(int status, char ret[64])
+{
+	if (WIFSIGNALED(status))
+		snprintf(ret, 64, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(ret, 64, "exit code %d", WEXITSTATUS(status));
+}
+
+static int give_up(struct supervisor *s)
+{
+	log_warning("%s: %u workers in a row have ended without answering anything: the mount is given up, and every access fails; unmount it "
+		    "(fetchfs umount) and mount it again", s->settings->mountpoint, s->failures - 1);
+	supervisor_abort(s);
+	return EXIT_SOFTWARE;
+}
+
+static int on_startup_failure(int status)
+{
+	char how[64];
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		return WEXITSTATUS(status);
+	describe(status, how);
+	message_error("the mount's worker ended while it started: %s", how);
+	return EXIT_SOFTWARE;
+}
+
+/* -1: goes on; else an exit code. */
+static int on_worker_end(struct supervisor *s, int status)
+{
+	bool in_order = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	pid_t pid = s->worker.pid;
+	int64_t pause;
+	char how[64];
+
+	if (!s->is_mounted) {
+		supervisor_close_worker(&s->worker);
+		return s->is_stopping ? 0 : on_startup_failure(status);
+	}
+	if (in_order || s->is_stopping || supervisor_is_unmounted(s)) {
+		supervisor_close_worker(&s->worker);
+		return 0;
+	}
+	s->crashed = is_fault(status);
+	pause = pause_after(s);
+	supervisor_close_worker(&s->worker);
+	describe(status, how);
+	log_warning("%s: worker %ld has ended: %s; another one takes over", s->settings->mountpoint, (long)pid, how);
+	if (pause < 0)
+		return give_up(s);
+	s->restarts++;
+	s->next_start = clock_now() + pause;
+	return pause > 0 ? -1 : start_worker(s) ? EXIT_SOFTWARE : -1;
+}
+
+static int on_signal(struct supervisor *s, int signals)
+{
+	struct signalfd_siginfo info;
+	int status;
+
+	while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo != SIGCHLD && !s->settings->root)
+			stop(s);
+	if (s->worker.pid > 0 && waitpid(s->worker.pid, &status, WNOHANG) == s->worker.pid)
+		return on_worker_end(s, status);
+	return s->is_stopping && s->worker.state == WORKER_NONE ? 0 : -1;
+}
+
+static int wait_and_react(struct supervisor *s, int signals)
+{
+	struct pollfd polls[3] = { { .fd = signals, .events = POLLIN }, { .fd = s->worker.broker, .events = POLLIN },
+				   { .fd = s->worker.channel, .events = POLLIN } };
+	int64_t left = s->next_start ? MAX(s->next_start - clock_now(), 0) : -1;
+	int code = -1;
+
+	if (poll(polls, ARRAY_SIZE(polls), left < 0 ? -1 : (int)(left / NS_PER_MS + 1)) < 0 && errno != EINTR)
+		return EXIT_SOFTWARE;
+	if (polls[1].revents)
+		on_question(s);
+	/* What it said last counts before its end. */
+	if (polls[2].revents)
+		code = on_message(s);
+	if (code < 0 && polls[0].revents)
+		code = on_signal(s, signals);
+	if (code < 0 && s->next_start && s->next_start <= clock_now() && start_worker(s) != 0)
+		code = EXIT_SOFTWARE;
+	return code;
+}
+
+static int listen_to_signals(void)
+{
+	sigset_t wanted;
+
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGTERM);
+	sigaddset(&wanted, SIGINT);
+	sigaddset(&wanted, SIGHUP);
+	sigaddset(&wanted, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &wanted, NULL);
+	return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int supervise(struct settings *settings, struct daemon *d, const char *program)
+{
+	struct supervisor *s = &the_supervisor;
+	_cleanup_close_ int signals = listen_to_signals();
+	int code;
+
+	*s = (struct supervisor){ .settings = settings, .daemon = d, .name = program, .mount.device = -1, .sockets = { .control = -1, .metrics = -1 },
+				  .worker = { .pid = -1, .channel = -1, .broker = -1 }, .since = (int64_t)time(NULL) };
+	code = signals < 0 ? EXIT_SOFTWARE : open_all(s);
+	if (code == 0)
+		code = start_worker(s);
+	if (code == 0)
+		for (code = -1; code < 0;)
+			code = wait_and_react(s, signals);
+	/* On an error there may be one left. */
+	if (s->worker.pid > 0 && s->worker.state != WORKER_NONE)
+		kill(s->worker.pid, SIGKILL);
+	close_all(s);
+	return code;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What the supervisor's files share: supervisor.c (its life), supervisor_worker.c (starting workers and talking to them), supervisor_mount.c (the mount). */
+#ifndef SPORE_FETCHFS_CLIENT_SUPERVISOR_PRIVATE_H
+#define SPORE_FETCHFS_CLIENT_SUPERVISOR_PRIVATE_H
+
+#include "fetchfs/client/broker.h"
+#include "fetchfs/client/control.h"
+#include "fetchfs/client/supervisor.h"
+#include "fetchfs/client/takeover.h"
+
+struct fuse_session;
+
+/* /dev/fuse and what the kernel has said first. */
+struct supervisor_mount {
+	struct fuse_session *session;	/* of libfuse, which mounts and unmounts; it serves nothing */
+	int device;
+	uint8_t init[CHANNEL_DATA_MAX];
+	size_t init_size;
+};
+
+enum worker_state { WORKER_NONE, WORKER_STARTED, WORKER_PREPARED, WORKER_SERVING, WORKER_STOPPED };
+
+struct supervisor_worker {
+	enum worker_state state;
+	pid_t pid;
+	int channel, broker;		/* the supervisor's ends; -1 */
+	uint64_t answered;		/* requests, when it began */
+};
+
+struct supervisor {
+	struct settings *settings;
+	struct daemon *daemon;
+	const char *name;		/* argv[0] of workers */
+	int program;			/* what they are started from: an open file, since it may be replaced */
+	int settings_fd, journal_fd, state_fd, stats_fd;
+	int cache_fd;
+	bool in_memory;
+	struct broker broker;
+	struct control_sockets sockets;
+	struct supervisor_mount mount;
+	struct supervisor_worker worker;
+	bool is_mounted;		/* a worker has served */
+	bool is_stopping;		/* the end was asked for */
+	bool crashed;			/* the last worker's end was its own fault */
+	unsigned failures;		/* workers in a row that answered nothing */
+	uint64_t restarts;
+	int64_t since;			/* seconds since 1970 */
+	int64_t next_start;		/* clock_now: when the next worker is due; 0: none */
+	int64_t first_failure;		/* of those in a row */
+};
+
+/* supervisor_mount.c. 0, or an exit code after a message. */
+int supervisor_mount(struct supervisor *s);
+/* The connection has been ended by the kernel: unmounted, or aborted. */
+bool supervisor_is_unmounted(const struct supervisor *s);
+void supervisor_unmount(struct supervisor *s);
+/* Whoever waits for an answer gets an error; the mount stays as a dead one. */
+void supervisor_abort(struct supervisor *s);
+
+/* supervisor_worker.c. -errno. */
+errint_t supervisor_start_worker(struct supervisor *s, struct supervisor_worker *w);
+errint_t supervisor_send_go(struct supervisor *s, struct supervisor_worker *w);
+void supervisor_send_stop(struct supervisor_worker *w);
+void supervisor_close_worker(struct supervisor_worker *w);
+
+#endif
