@@ -138,6 +138,8 @@ mount_fetchfs() {
 }
 mount_stat() { getfattr --only-values -n user.fetchfs.stats "$1" 2>/dev/null | tr ',{}' '\n' | sed -n "s/^ *\"$2\": //p"; }
 mount_pid() { getfattr --only-values -n user.fetchfs.pid "$1" 2>/dev/null; }
+# The process under it that does the work: another one after each of its ends.
+worker_pid() { getfattr --only-values -n user.fetchfs.worker_pid "$1" 2>/dev/null; }
 
 # serve_faultd NAME DIRECTORY ARGUMENT...: a server that does wrong what it is told (tests/tools/faultd.c); sets faultd_url, and logs to $T/NAME.log.
 # faultd_rules RULES and faultd_count FAULT speak to the one at faultd_url.

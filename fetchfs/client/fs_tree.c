@@ -364,6 +364,8 @@ static char *mount_attribute(struct fs *f, const char *name)
 		return io_format("%s", f->snapshot->name);
 	if (strcmp(name, "pid") == 0)
 		return io_format("%ld", (long)f->pid);
+	if (strcmp(name, "worker_pid") == 0)
+		return io_format("%ld", (long)getpid());
 	if (strcmp(name, "url") == 0)
 		return io_format("%s", transport_url(f->transport, 0));
 	if (strcmp(name, "socket") == 0)
