@@ -5,6 +5,8 @@
 #include "fetchfs/client/cache.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <sys/ioctl.h>
 
 static errint_t add(struct broker *b, const char *path, bool is_directory, bool may_write, bool hold)
 {
@@ -42,7 +44,7 @@ errint_t broker_init(struct broker *b, const struct settings *s)
 	errint_t r = 0;
 
 	memset(b, 0, sizeof(*b));
-	b->ram_fd = -1;
+	b->ram_fd = b->device = -1;
 	/* Limits that were meant for a disk do not count where memory takes its place. */
 	if (!s->in_memory)
 		ram.quota = ram.quota_percent = 0;
@@ -113,6 +115,29 @@ static errint_t write_content(const struct broker_file *f, mode_t mode, int cont
 	return r;
 }
 
+#ifndef FUSE_DEV_IOC_BACKING_OPEN	/* linux/fuse.h since 6.9 */
+struct fuse_backing_map {
+	int32_t fd;
+	uint32_t flags;
+	uint64_t padding;
+};
+#define FUSE_DEV_IOC_BACKING_OPEN _IOW(229, 1, struct fuse_backing_map)
+#define FUSE_DEV_IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
+#endif
+
+static errint_t open_backing(const struct broker *b, int fd)
+{
+	struct fuse_backing_map map = { .fd = fd };
+	int number = ioctl(b->device, FUSE_DEV_IOC_BACKING_OPEN, &map);
+
+	return number < 0 ? -errno : number;
+}
+
+static errint_t close_backing(const struct broker *b, uint32_t number)
+{
+	return ioctl(b->device, FUSE_DEV_IOC_BACKING_CLOSE, &number) < 0 ? -errno : 0;
+}
+
 static errint_t do_question(struct broker *b, const struct channel_message *m, int *ret_fd, bool *ret_held)
 {
 	const struct broker_question *q = (const struct broker_question *)(const void *)m->data;
@@ -124,6 +149,10 @@ static errint_t do_question(struct broker *b, const struct channel_message *m, i
 		*ret_held = true;
 		return broker_ram(b, ret_fd);
 	}
+	if (m->type == BROKER_OPEN_BACKING && m->fd_count == 1)
+		return open_backing(b, m->fds[0]);
+	if (m->type == BROKER_CLOSE_BACKING)
+		return close_backing(b, q->backing);
 	f = find(b, q->path);
 	if (!f)
 		return -EPERM;

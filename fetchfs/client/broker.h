@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a worker cannot do itself, since it has given its privileges away, done by the supervisor: opening the files that the mount's options name, writing the two that
- * are written (pin=, record=), and making the memory for a cache. Both ends are here. The supervisor's end knows a fixed list of paths, compares, and reads none
+ * are written (pin=, record=), making the memory for a cache, and, with passthrough, giving a cached file to the kernel. Both ends are here. The supervisor's end knows a fixed list of paths, compares, and reads none
  * of the contents.
  */
 #ifndef SPORE_FETCHFS_CLIENT_BROKER_H
@@ -21,6 +21,7 @@ struct broker {
 		bool is_directory, may_write;
 	} files[BROKER_FILES_MAX];
 	size_t count;
+	int device;			/* /dev/fuse where files may be passed through; -1 */
 	uint64_t ram_quota;
 	int ram_fd;			/* -1: not asked for yet */
 	char *ram_path;
@@ -41,5 +42,8 @@ int broker_open(const char *path);
 /* As io_write_file. */
 errint_t broker_write_file(const char *path, mode_t mode, const void *data, size_t size);
 errint_t broker_open_ram(int *ret_fd);
+/* The kernel may read this file itself: its number there (positive), or -errno. */
+int broker_open_backing(int fd);
+void broker_close_backing(uint32_t number);
 
 #endif

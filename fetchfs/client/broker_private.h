@@ -7,10 +7,11 @@
 
 #include <limits.h>
 
-enum { BROKER_ANSWER, BROKER_OPEN, BROKER_WRITE, BROKER_RAM };
+enum { BROKER_ANSWER, BROKER_OPEN, BROKER_WRITE, BROKER_RAM, BROKER_OPEN_BACKING, BROKER_CLOSE_BACKING };
 
 struct broker_question {
 	uint32_t mode;			/* BROKER_WRITE; what is to be written is in a memfd that comes along */
+	uint32_t backing;		/* BROKER_CLOSE_BACKING; the file of BROKER_OPEN_BACKING comes along, and its number is the result */
 	char path[PATH_MAX];
 };
 

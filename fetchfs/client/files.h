@@ -18,10 +18,7 @@ struct file {
 	struct file_parts *_Atomic parts;	/* NULL: all of it is there, read fd */
 	bool was_fetched;		/* this open brought it: what the kernel still has may be older */
 
-	/* For whoever answers opens: by lock. */
-	pthread_mutex_t lock;
-	int io_mode, backing_id;
-	unsigned opens;
+	pthread_mutex_t lock;		/* for whoever answers opens */
 
 	/* The table's own. */
 	struct file *next;

@@ -62,7 +62,7 @@ static void init(void *context, struct fuse_conn_info *conn)
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
 #if FS_HAVE_PASSTHROUGH
-	f->can_pass = f->passthrough && conn->capable_ext & FUSE_CAP_PASSTHROUGH;
+	f->can_pass = f->passthrough && f->modes && conn->capable_ext & FUSE_CAP_PASSTHROUGH;
 	if (f->can_pass) {
 		want(conn, FUSE_CAP_PASSTHROUGH, true);
 		/* The kernel's limit is two layers: an overlay must still find room over this mount. */
@@ -113,8 +113,11 @@ errint_t fs_new(const struct fs_config *config, struct fs **ret)
 	f->splice = config->splice;
 	f->socket = config->socket;
 	f->pid = config->pid;
+	f->modes = config->modes;
+	f->generation = config->generation;
 	f->device = -1;
 	pthread_mutex_init(&f->tell_lock, NULL);
+	pthread_mutex_init(&f->handle_lock, NULL);
 	if (fuse_opt_add_arg(&args, "fetchfs") < 0)
 		r = -ENOMEM;
 	if (r == 0) {
@@ -124,6 +127,7 @@ errint_t fs_new(const struct fs_config *config, struct fs **ret)
 	fuse_opt_free_args(&args);
 	if (r < 0) {
 		pthread_mutex_destroy(&f->tell_lock);
+		pthread_mutex_destroy(&f->handle_lock);
 		free(f);
 		return r;
 	}
@@ -216,6 +220,8 @@ void fs_free(struct fs *f)
 {
 	fuse_session_destroy(f->session);
 	pthread_mutex_destroy(&f->tell_lock);
+	pthread_mutex_destroy(&f->handle_lock);
+	free(f->handles);
 	free(f);
 }
 

@@ -9,6 +9,7 @@
 
 #include "fetchfs/client/files.h"
 #include "fetchfs/client/journal.h"
+#include "fetchfs/client/open_modes.h"
 #include "fetchfs/client/record.h"
 #include "fetchfs/client/snapshot.h"
 #include "fetchfs/client/snapshot_update.h"
@@ -26,6 +27,8 @@ struct fs_config {
 	bool opens;		/* the kernel is to ask for every open; else where it cannot do without only */
 	bool splice;		/* contents go from cache to kernel without a copy in between */
 	const char *socket;	/* of control, for who asks; may be NULL */
+	struct open_modes *modes;	/* with passthrough */
+	uint32_t generation;	/* of the worker: another one has other handles */
 	pid_t pid;		/* who is to be waited for at the end of the mount */
 };
 

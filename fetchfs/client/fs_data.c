@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Contents: open, read, seek. Where the kernel passes reads through to the cache file, this program sees opens only. All opens of an inode that overlap
- * are of one mode, as the kernel demands: passed through where the whole file is in the cache, else cached (a large file on its way).
+ * are of one mode, as the kernel demands (open_modes.h): passed through where the whole file is in the cache, else cached (a large file on its way).
  */
 #include "fetchfs/client/fs_private.h"
+#include "fetchfs/client/broker.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-
-#ifndef FUSE_DEV_IOC_BACKING_CLOSE
-#define FUSE_DEV_IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)	/* linux/fuse.h */
-#endif
-
-enum { MODE_NONE, MODE_PASSTHROUGH, MODE_CACHED };
 
 struct open_request {
 	struct file_open open;
 	struct fs *fs;
 	fuse_req_t req;
+	fuse_ino_t ino;
 	struct fuse_file_info fi;
 };
 
@@ -40,82 +35,83 @@ struct open_to_read {
 	off_t offset;
 };
 
-/* file->refs counts opens too, but is the table's; here is what the kernel has open. */
-static void choose_mode(struct fs *f, fuse_req_t req, struct file *file, struct fuse_file_info *fi)
-{
-	pthread_mutex_lock(&file->lock);
 #if FS_HAVE_PASSTHROUGH
-	/* Of a large file a recording wants to see the reads. */
-	if (file->io_mode == MODE_NONE && f->can_pass && !file->parts && file->fd >= 0 && file->base == 0 &&
-	    !record_wants_reads(f->record, file->size)) {
-		file->backing_id = fuse_passthrough_open(req, file->fd);
-		if (file->backing_id > 0)
-			file->io_mode = MODE_PASSTHROUGH;
-		else
-			file->backing_id = 0;
+struct choice {
+	struct fs *fs;
+	struct file *file;
+};
+
+/* Of a large file a recording wants to see the reads. */
+static uint32_t choose_mode(void *context)
+{
+	const struct choice *c = context;
+	struct file *file = c->file;
+	int id = 0;
+
+	pthread_mutex_lock(&file->lock);
+	if (!file->parts && file->fd >= 0 && file->base == 0 && !record_wants_reads(c->fs->record, file->size))
+		id = broker_open_backing(file->fd);
+	pthread_mutex_unlock(&file->lock);
+	return id > 0 ? (uint32_t)id : 0;
+}
+#endif
+
+/* What all opens of the inode have in common, and what this one is known by. */
+static errint_t fill_open(struct fs *f, fuse_ino_t ino, struct file *file, struct fuse_file_info *fi)
+{
+	uint32_t backing = 0;
+	errint_t r = fs_handle_new(f, file, &fi->fh);
+
+#if FS_HAVE_PASSTHROUGH
+	if (r == 0 && f->can_pass) {
+		r = open_modes_open(f->modes, ino, choose_mode, &(struct choice){ .fs = f, .file = file }, &backing);
+		if (r < 0)
+			(void)fs_handle_drop(f, fi->fh);
+		fi->backing_id = (int32_t)backing;
+		stats_add(f->stats, passthrough_opens, backing > 0);
 	}
 #else
-	(void)f;
-	(void)req;
-#endif
-	if (file->io_mode == MODE_NONE)
-		file->io_mode = MODE_CACHED;
-#if FS_HAVE_PASSTHROUGH
-	if (file->io_mode == MODE_PASSTHROUGH) {
-		fi->backing_id = file->backing_id;
-		stats_add(f->stats, passthrough_opens, 1);
-	}
+	(void)ino;
 #endif
 	/* The kernel refuses the flag together with passthrough. */
-	fi->keep_cache = file->io_mode == MODE_CACHED && !file->was_fetched;
-	file->opens++;
-	pthread_mutex_unlock(&file->lock);
+	fi->keep_cache = backing == 0 && !file->was_fetched;
 	fi->noflush = 1;
-	fi->fh = (uint64_t)(uintptr_t)file;
+	return r;
 }
 
-/* As fuse_passthrough_close, which wants a request: here there may be none any more. */
-static void close_backing(struct fs *f, struct file *file)
+/* Also of what another worker had opened: then there is no file here. */
+static void close_file(struct fs *f, fuse_ino_t ino, uint64_t handle)
 {
-#if FS_HAVE_PASSTHROUGH
-	uint32_t id = (uint32_t)file->backing_id;
+	struct file *file = fs_handle_drop(f, handle);
+	uint32_t backing = f->can_pass && handle != 0 ? open_modes_close(f->modes, ino) : 0;
 
-	if (file->backing_id > 0)
-		(void)ioctl(fuse_session_fd(f->session), FUSE_DEV_IOC_BACKING_CLOSE, &id);
-#else
-	(void)f;
-#endif
-	file->backing_id = 0;
+	if (backing > 0)
+		broker_close_backing(backing);
+	if (file)
+		files_release(f->files, file);
 }
 
-static void close_file(struct fs *f, struct file *file)
+static void answer_open(struct fs *f, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, errint_t r, struct file *file)
 {
-	pthread_mutex_lock(&file->lock);
-	if (--file->opens == 0) {
-		close_backing(f, file);
-		file->io_mode = MODE_NONE;
+	if (r == 0) {
+		r = fill_open(f, ino, file, fi);
+		if (r < 0)
+			files_release(f->files, file);
 	}
-	pthread_mutex_unlock(&file->lock);
-	files_release(f->files, file);
-}
-
-static void answer_open(struct fs *f, fuse_req_t req, struct fuse_file_info *fi, errint_t r, struct file *file)
-{
 	if (r < 0) {
 		fuse_reply_err(req, fs_errno(r));
 		return;
 	}
-	choose_mode(f, req, file, fi);
 	/* Where nobody waits any more there will be no release. */
 	if (fuse_reply_open(req, fi) == -ENOENT)
-		close_file(f, file);
+		close_file(f, ino, fi->fh);
 }
 
 static void opened(struct file_open *o, errint_t r, struct file *file)
 {
 	struct open_request *w = (struct open_request *)(void *)o;
 
-	answer_open(w->fs, w->req, &w->fi, r, file);
+	answer_open(w->fs, w->req, w->ino, &w->fi, r, file);
 	free(w);
 }
 
@@ -156,23 +152,23 @@ void fs_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	w->open.waiter.process = fuse_req_ctx(req)->pid;
 	w->fs = f;
 	w->req = req;
+	w->ino = ino;
 	w->fi = *fi;
 	r = files_open(f->files, &p, &w->open, &file);
 	if (r == -EINPROGRESS)
 		return;
-	answer_open(f, req, fi, r, file);
+	answer_open(f, req, ino, fi, r, file);
 	free(w);
 }
 
+/* The answer first: a release that is done again (journal.h) would count twice. */
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *f = fuse_req_userdata(req);
-	struct file *file = (struct file *)(uintptr_t)fi->fh;
+	uint64_t handle = fi->fh;
 
-	(void)ino;
-	if (file)
-		close_file(f, file);
 	fuse_reply_err(req, 0);
+	close_file(f, ino, handle);
 }
 
 static void answer_read(struct fs *f, fuse_req_t req, uint64_t unique, struct file_read *r, errint_t result)
@@ -299,17 +295,16 @@ static void read_inode(struct fs *f, fuse_req_t req, fuse_ino_t ino, size_t size
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct fs *f = fuse_req_userdata(req);
-	struct file *file = (struct file *)(uintptr_t)fi->fh;
+	struct file *file = f->no_open ? NULL : fs_handle_file(f, fi->fh);
 
 	stats_add(f->stats, reads, 1);
-	if (f->no_open)
+	/* The kernel does not ask for opens, or another worker answered this one. */
+	if (!file) {
 		read_inode(f, req, ino, size, offset);
-	else if (!file)
-		fuse_reply_buf(req, NULL, 0);
-	else {
-		record_read(f->record, ino, file->size, offset, size);
-		read_file(f, req, fs_unique_now(), file, size, offset, false);
+		return;
 	}
+	record_read(f->record, ino, file->size, offset, size);
+	read_file(f, req, fs_unique_now(), file, size, offset, false);
 }
 
 /* Position of the next data or hole at or behind offset. */

@@ -17,6 +17,11 @@
 #define FS_HAVE_PASSTHROUGH 0
 #endif
 
+struct fs_handle {
+	struct file *file;	/* NULL: free */
+	uint32_t next_free;	/* number, from 1; 0: none */
+};
+
 struct fs {
 	struct snapshot *snapshot;
 	struct files *files;
@@ -35,6 +40,11 @@ struct fs {
 	uint64_t init_unique;
 	bool disagrees;		/* with what the kernel was told by the worker before */
 	struct fuse_session *session;
+	struct open_modes *modes;	/* where there is passthrough */
+	uint32_t generation;	/* of the worker */
+	pthread_mutex_t handle_lock;
+	struct fs_handle *handles;
+	uint32_t handle_room, free_handle;
 	pthread_t loop;		/* runs fs_run */
 	atomic_bool is_running, has_ended;
 	pthread_mutex_t tell_lock;	/* held while the kernel is being told something */
@@ -48,6 +58,11 @@ void fs_splice_replies_to(uint64_t unique);
 /* The request that is in this thread's hands. */
 uint64_t fs_unique_now(void);
 void fs_set_unique_now(uint64_t unique);
+
+/* fs_handles.c. NULL: it is another worker's, or none (an empty file's is 0). */
+errint_t fs_handle_new(struct fs *f, struct file *file, uint64_t *ret);
+struct file *fs_handle_file(struct fs *f, uint64_t handle);
+struct file *fs_handle_drop(struct fs *f, uint64_t handle);
 
 /* Errors as programs see them, positive. */
 int fs_errno(errint_t r);

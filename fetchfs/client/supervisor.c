@@ -6,6 +6,7 @@
 #include "fetchfs/client/clock.h"
 #include "fetchfs/client/journal.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/open_modes.h"
 #include "fetchfs/client/settings_pack.h"
 #include "fetchfs/client/state.h"
 #include "fetchfs/client/stats.h"
@@ -74,6 +75,8 @@ static errint_t make_shared(struct supervisor *s)
 		r = state_make(&s->state_fd);
 	if (r == 0)
 		r = stats_make(&s->stats_fd);
+	if (r == 0)
+		r = open_modes_make(&s->modes_fd);
 	if (r < 0)
 		return r;
 	s->program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
@@ -137,6 +140,7 @@ static int on_prepared(struct supervisor *s)
 	if (code)
 		return code;
 	s->worker.state = WORKER_PREPARED;
+	s->broker.device = s->settings->passthrough ? s->mount.device : -1;
 	/* One that cannot be told is about to end, which is noticed. */
 	(void)supervisor_send_go(s, &s->worker);
 	return -1;

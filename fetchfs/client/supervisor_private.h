@@ -32,7 +32,7 @@ struct supervisor {
 	struct daemon *daemon;
 	const char *name;		/* argv[0] of workers */
 	int program;			/* what they are started from: an open file, since it may be replaced */
-	int settings_fd, journal_fd, state_fd, stats_fd;
+	int settings_fd, journal_fd, state_fd, stats_fd, modes_fd;
 	int cache_fd;
 	bool in_memory;
 	struct broker broker;

@@ -52,6 +52,7 @@ static errint_t send_start(const struct supervisor *s, int channel, int broker)
 	fds[TAKEOVER_JOURNAL] = s->journal_fd;
 	fds[TAKEOVER_STATE] = s->state_fd;
 	fds[TAKEOVER_STATS] = s->stats_fd;
+	fds[TAKEOVER_MODES] = s->modes_fd;
 	fds[TAKEOVER_BROKER] = broker;
 	fds[TAKEOVER_CACHE] = s->cache_fd;
 	if (t.has_control)

@@ -33,7 +33,7 @@ enum takeover_message {
 };
 
 /* Descriptors of START, in this order. Those that need not be there (listeners) come last, as START's has_ members say. */
-enum takeover_fd { TAKEOVER_SETTINGS, TAKEOVER_JOURNAL, TAKEOVER_STATE, TAKEOVER_STATS, TAKEOVER_BROKER, TAKEOVER_CACHE, TAKEOVER_FDS };
+enum takeover_fd { TAKEOVER_SETTINGS, TAKEOVER_JOURNAL, TAKEOVER_STATE, TAKEOVER_STATS, TAKEOVER_MODES, TAKEOVER_BROKER, TAKEOVER_CACHE, TAKEOVER_FDS };
 
 #define TAKEOVER_PATH_SIZE 512
 

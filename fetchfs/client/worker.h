@@ -26,6 +26,7 @@ struct worker {
 	int control_fd, metrics_fd;	/* -1: none, or ctl has them */
 	struct stats *stats;
 	struct journal *journal;
+	struct open_modes *modes;	/* with passthrough */
 	struct cache *cache;
 	struct transport *transport;
 	struct store *store;

@@ -66,10 +66,14 @@ int worker_open_fs(struct worker *w)
 		code = open_record(w);
 	if (code)
 		return code;
-	r = files_new(w->store, w->cache, w->stats, s->verify, &w->files);
+	r = s->passthrough ? open_modes_map(w->fds[TAKEOVER_MODES], &w->modes) : 0;
+	if (r == 0)
+		r = files_new(w->store, w->cache, w->stats, s->verify, &w->files);
 	if (r == 0) {
 		config.files = w->files;
 		config.record = w->record;
+		config.modes = w->modes;
+		config.generation = w->start.generation;
 		config.socket = w->ctl ? ctl_path(w->ctl) : NULL;
 		r = fs_new(&config, &w->fs);
 	}
@@ -215,5 +219,6 @@ void worker_close(struct worker *w)
 	chain_choice_done(&w->choice);
 	if (w->cache)
 		cache_close(w->cache);
+	open_modes_unmap(w->modes);
 	journal_close(w->journal);
 }

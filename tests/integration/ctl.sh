@@ -41,13 +41,14 @@ fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/tree"
 serve_nginx "$T/www"
 metrics_port=$((server_port + 1))
 mount_it -o "metrics=$metrics_port" http://user:secret@127.0.0.1:1/repo
-client=$(mount_pid "$T/mnt")
+client=$(worker_pid "$T/mnt")
 socket=$(getfattr --only-values -n user.fetchfs.socket "$T/mnt" 2>/dev/null)
 
 step "info, for programs and for people"
 [ "$(value info name)" = nasty ] || fail "name"
 [ "$(value info revision)" = 1 ] || fail "revision"
-[ "$(value info pid)" = "$client" ] || fail "pid"
+[ "$(value info pid)" = "$(mount_pid "$T/mnt")" ] || fail "pid"
+[ "$(value info worker_pid)" = "$client" ] || fail "worker_pid"
 [ "$(value info hash)" = "$(getfattr --only-values -n user.fetchfs.hash "$T/mnt" 2>/dev/null)" ] || fail "hash"
 [ "$(value info mountpoint)" = "$T/mnt" ] || fail "mountpoint"
 [ "$(value info 'mounted_seconds < 60')" = true ] || fail "mounted_seconds"

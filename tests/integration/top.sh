@@ -79,7 +79,7 @@ wait-exit 10" "stty cols 20 rows 3; fetchfs top $T/mnt; s=\$?; stty cols 100 row
 
 step "a mount that ends is told, and one that stands still holds nothing up"
 mount_it "$T/second"
-client=$(mount_pid "$T/second")
+client=$(worker_pid "$T/second")
 on_terminal "expect 10 $T/second  nasty
 run kill -STOP $client
 expect 10 does not answer
