@@ -3,6 +3,7 @@
 #include "fetchfs/client/broker_private.h"
 #include "common/io.h"
 #include "fetchfs/client/cache.h"
+#include "fetchfs/client/cache_owner.h"
 
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -75,6 +76,9 @@ void broker_done(struct broker *b)
 errint_t broker_ram(struct broker *b, int *ret_fd)
 {
 	errint_t r = b->ram_fd >= 0 ? 0 : cache_ram_make(b->ram_quota, &b->ram_path, &b->ram_fd);
+
+	if (r == 0 && geteuid() == 0)
+		r = cache_give(b->ram_fd, b->uid, b->gid);
 
 	*ret_fd = b->ram_fd;
 	return r;

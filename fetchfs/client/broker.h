@@ -24,6 +24,8 @@ struct broker {
 	int device;			/* /dev/fuse where files may be passed through; -1 */
 	uint64_t ram_quota;
 	int ram_fd;			/* -1: not asked for yet */
+	uid_t uid;			/* whose it is to be */
+	gid_t gid;
 	char *ram_path;
 };
 

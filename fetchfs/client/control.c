@@ -5,6 +5,7 @@
 #include "common/message.h"
 #include "fetchfs/client/clock.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/sandbox.h"
 
 #ifndef SPORE_VERSION
 #define SPORE_VERSION "unknown"
@@ -52,6 +53,8 @@ static int info(void *context, const struct ctl_request *request, struct ctl_rep
 	ctl_number(o, "pid", (uint64_t)c->pid);
 	ctl_number(o, "worker_pid", (uint64_t)getpid());
 	ctl_number(o, "worker_restarts", c->restarts);
+	ctl_number(o, "worker_uid", (uint64_t)getuid());
+	ctl_text(o, "worker_sandbox", sandbox_name());
 	ctl_text(o, "version", SPORE_VERSION);
 	ctl_flag(o, "passthrough", c->passthrough(c->passthrough_context));
 	ctl_flag(o, "offline", c->offline);

@@ -114,15 +114,23 @@ static void write_text(const char *path, const char *text)
 	close(fd);
 }
 
+/* Pages are locked as they are used: what was never needed need not be in memory. */
+static void lock_memory(void)
+{
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		(void)mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
 void daemon_carry_root(void)
 {
+	const struct rlimit unlimited = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
 	static const int deaf_to[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(deaf_to); i++)
 		signal(deaf_to[i], SIG_IGN);
-	/* Pages are locked as they are used: what was never needed need not be in memory. */
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-		(void)mlockall(MCL_CURRENT | MCL_FUTURE);
+	/* With a limit, memory would end there once the right to lock more has been given away. */
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0)
+		lock_memory();
 	write_text("/proc/self/oom_score_adj", "-1000\n");
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	if (chdir("/") < 0)

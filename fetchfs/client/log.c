@@ -89,6 +89,12 @@ static bool open_kernel(void)
 	return kernel_fd >= 0;
 }
 
+void log_prepare(enum log_target wanted, bool is_root)
+{
+	if (wanted == LOG_TO_KMSG || (is_root && (wanted == LOG_TO_DEFAULT || wanted == LOG_TO_JOURNAL)))
+		(void)open_kernel();
+}
+
 bool log_open(enum log_target wanted, bool is_root)
 {
 	if (wanted == LOG_TO_DEFAULT)

@@ -27,6 +27,8 @@ void log_set_field(const char *name, const char *value);
  * there is no other way: then that must stay open.
  */
 bool log_open(enum log_target target, bool is_root);
+/* What that will take privileges to open is opened now, before they are given away. */
+void log_prepare(enum log_target target, bool is_root);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

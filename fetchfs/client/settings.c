@@ -372,6 +372,7 @@ static const struct setting {
 	{ "tag", true, set_text, FIELD(tag) },
 	{ "timeout", true, set_seconds, FIELD(timeout) },
 	{ "ttl", true, set_ttl, FIELD(ttl) },
+	{ "user", true, set_text, FIELD(user) },
 	{ "verify", true, set_verify, 0 },
 #undef FIELD
 };

@@ -93,7 +93,11 @@ static int open_all(struct supervisor *s)
 		return EXIT_SOFTWARE;
 	}
 	s->in_memory = s->settings->in_memory;
-	code = open_cache(s);
+	code = supervisor_choose_user(s);
+	if (code == 0)
+		code = open_cache(s);
+	if (code == 0)
+		code = supervisor_give_cache(s);
 	if (code == 0)
 		code = control_make(s->settings->control, s->settings->metrics, s->in_memory ? NULL : s->settings->cache, &s->sockets);
 	return code;

@@ -34,6 +34,8 @@ struct supervisor {
 	int program;			/* what they are started from: an open file, since it may be replaced */
 	int settings_fd, journal_fd, state_fd, stats_fd, modes_fd;
 	int cache_fd;
+	uid_t worker_uid;
+	gid_t worker_gid;
 	bool in_memory;
 	struct broker broker;
 	struct control_sockets sockets;
@@ -48,6 +50,10 @@ struct supervisor {
 	int64_t next_start;		/* clock_now: when the next worker is due; 0: none */
 	int64_t first_failure;		/* of those in a row */
 };
+
+/* supervisor_user.c: who the workers are; the cache becomes theirs. 0, or an exit code after a message. */
+int supervisor_choose_user(struct supervisor *s);
+int supervisor_give_cache(struct supervisor *s);
 
 /* supervisor_mount.c. 0, or an exit code after a message. */
 int supervisor_mount(struct supervisor *s);

@@ -41,7 +41,8 @@ static void __attribute__((noreturn)) execute(const struct supervisor *s, int ch
 static errint_t send_start(const struct supervisor *s, int channel, int broker)
 {
 	struct takeover_start t = {
-		.version = TAKEOVER_VERSION, .generation = (uint32_t)s->restarts, .supervisor = getpid(), .owner = getuid(), .first = !s->is_mounted,
+		.version = TAKEOVER_VERSION, .generation = (uint32_t)s->restarts, .supervisor = getpid(), .owner = getuid(),
+		.worker_uid = s->worker_uid, .worker_gid = s->worker_gid, .first = !s->is_mounted,
 		.crashed = s->crashed, .in_memory = s->in_memory, .has_control = s->sockets.control >= 0, .has_metrics = s->sockets.metrics >= 0,
 		.since = s->since, .restarts = s->restarts,
 	};

@@ -42,6 +42,8 @@ struct takeover_start {
 	uint32_t generation;	/* workers so far */
 	pid_t supervisor;
 	uid_t owner;		/* who mounted */
+	uid_t worker_uid;	/* for root's workers */
+	gid_t worker_gid;
 	bool first;		/* nothing is mounted yet: people wait for what it says */
 	bool crashed;		/* the one before has crashed (and was not killed by somebody) */
 	bool in_memory;		/* the cache */

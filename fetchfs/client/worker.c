@@ -5,6 +5,7 @@
 #include "fetchfs/client/broker.h"
 #include "fetchfs/client/daemon.h"
 #include "fetchfs/client/log.h"
+#include "fetchfs/client/sandbox.h"
 #include "fetchfs/client/settings_pack.h"
 #include "fetchfs/client/thread.h"
 
@@ -75,6 +76,21 @@ static void begin_logging(struct worker *w)
 		(void)log_open(s->log, s->root);
 }
 
+/* What needs privileges is done, and no thread is there yet. */
+static int confine(struct worker *w)
+{
+	errint_t r;
+
+	log_prepare(w->settings.log, w->settings.root);
+	r = sandbox_enter(w->start.worker_uid, w->start.worker_gid);
+	/* The change of user has undone it. */
+	if (r == 0 && !tie_to_supervisor(w))
+		r = -ESRCH;
+	if (r < 0)
+		message_error("cannot give up privileges: %s", strerror(-r));
+	return r < 0 ? EXIT_SOFTWARE : 0;
+}
+
 static int prepare(struct worker *w)
 {
 	int code = take_settings(w);
@@ -87,7 +103,9 @@ static int prepare(struct worker *w)
 	daemon_tune_memory();
 	if (w->settings.root)
 		daemon_carry_root();
-	code = worker_open_layers(w);
+	code = confine(w);
+	if (code == 0)
+		code = worker_open_layers(w);
 	if (code == 0)
 		code = worker_open_snapshot(w);
 	return code == 0 ? worker_open_fs(w) : code;

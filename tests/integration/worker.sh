@@ -7,7 +7,7 @@
 need_fuse
 command -v getfattr >/dev/null || skip "getfattr (package attr) is not installed"
 
-KILLS=120
+KILLS=${WORKER_KILLS:-120}
 mount_it() { mount_fetchfs "$T/mnt" -K "$T/key.pub" -c "$T/cache" "$@"; }
 restarts() { fetchfs ctl -j "$T/mnt" info | sed -n 's/.*"worker_restarts": *\([0-9]*\).*/\1/p'; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
@@ -69,3 +69,106 @@ mount_it "$server_url/repo"
 under_load
 [ "$(restarts)" -ge "$((KILLS - 5))" ] || fail "$(restarts) restarts for $KILLS kills"
 fetchfs umount "$T/mnt"
+
+step "with opens: files that were open before the kill go on"
+rm -rf "$T/cache"
+mount_it -o opens "$server_url/repo"
+exec 5<"$T/mnt/large"
+head -c 1000000 <&5 >"$T/part1"
+kill_worker
+cat <&5 >"$T/part2"
+exec 5<&-
+cat "$T/part1" "$T/part2" | cmp - "$T/tree/large" || fail "what was read over a kill differs"
+KILLS=15
+under_load
+fetchfs umount "$T/mnt"
+
+step "requests in flight are answered when the server answers, however many workers have died"
+rm -rf "$T/cache"
+serve_faultd slow "$T/www"
+mount_it "$faultd_url/repo"
+faultd_rules 'hang:100:*/objects/*'
+sha256sum "$T/mnt/large" "$T/mnt/d3/middle" >"$T/late" 2>"$T/late.err" &
+late=$!
+find "$T/mnt/nasty" >"$T/late.names" 2>&1 &
+late_names=$!
+has_asked() { [ "$(faultd_count hang)" -gt "$1" ]; }
+wait_for 20 has_asked 0
+for n in 1 2 3; do
+	asked=$(faultd_count hang)
+	kill_worker
+	# What was taken and not answered is asked for again.
+	wait_for 20 has_asked "$asked"
+done
+kill -0 "$late" || fail "a read did not wait: $(cat "$T/late.err")"
+faultd_rules ''
+fetchfs ctl "$T/mnt" mirrors reset >/dev/null
+wait "$late" || fail "a read in flight failed: $(cat "$T/late.err")"
+wait "$late_names" || fail "a listing in flight failed: $(tail -n 3 "$T/late.names")"
+[ "$(cut -d ' ' -f 1 "$T/late")" = "$(sha256sum "$T/tree/large" "$T/tree/d3/middle" | cut -d ' ' -f 1)" ] || fail "a read in flight brought the wrong thing"
+
+step "the server is away: the next worker comes up from the cache, and knows what it knew"
+inode=$(stat -c %i "$T/mnt/nasty")
+end=$faultd_pid
+kill "$end"
+wait_for 10 is_gone "$end"
+begin=$(date +%s)
+kill_worker
+[ $(($(date +%s) - begin)) -lt 5 ] || fail "it took $(($(date +%s) - begin)) s without a server"
+[ "$(stat -c %i "$T/mnt/nasty")" = "$inode" ] || fail "another inode number"
+[ ! -w /proc/sys/vm/drop_caches ] || echo 3 >/proc/sys/vm/drop_caches
+cmp "$T/tree/large" "$T/mnt/large" || fail "what is in the cache cannot be read without a server"
+fetchfs umount "$T/mnt"
+
+step "a cache in memory outlives the worker"
+mount_it -o cache=ram "$server_url/repo"
+cat "$T/mnt/large" >/dev/null
+fetched=$(mount_stat "$T/mnt" bytes_fetched)
+kill_worker
+[ ! -w /proc/sys/vm/drop_caches ] || echo 3 >/proc/sys/vm/drop_caches
+cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
+[ "$(mount_stat "$T/mnt" bytes_fetched)" -lt $((fetched + 1000000)) ] || fail "it was fetched again"
+fetchfs umount "$T/mnt"
+
+step "workers that cannot start are tried with growing pauses, and given up clearly"
+mkdir -p "$T/mnt"
+fetchfs mount -f -K "$T/key.pub" -c "$T/cache" "$server_url/repo" "$T/mnt" 2>"$T/loop.log" &
+supervisor=$!
+end_with_test "$supervisor"
+unmount_with_test "$T/mnt"
+wait_for 20 mountpoint -q "$T/mnt"
+# Ends each worker before it can answer anything.
+while kill -0 "$supervisor" 2>/dev/null; do
+	for child in $(ps -o pid= --ppid "$supervisor"); do
+		kill -SEGV "$child" 2>/dev/null || :
+	done
+	sleep 0.02
+done
+code=0
+wait "$supervisor" || code=$?
+[ "$code" = 70 ] || fail "exit $code of a mount that was given up"
+grep -q 'signal 11' "$T/loop.log" || fail "the signal is not told: $(cat "$T/loop.log")"
+grep -q 'the mount is given up' "$T/loop.log" || fail "not told: $(cat "$T/loop.log")"
+expect_failure 2 'not connected|Transport endpoint' ls "$T/mnt"
+umount -l "$T/mnt" 2>/dev/null || fusermount3 -uz "$T/mnt"
+
+step "the supervisor killed: the worker ends too, and whoever reads gets an error"
+mount_it "$server_url/repo"
+supervisor=$(mount_pid "$T/mnt") worker=$(worker_pid "$T/mnt")
+kill -9 "$supervisor"
+wait_for 10 is_gone "$worker"
+expect_failure 2 'not connected|Transport endpoint' ls "$T/mnt"
+umount -l "$T/mnt" 2>/dev/null || fusermount3 -uz "$T/mnt"
+
+step "what asks the mount to end is the supervisor's affair"
+mount_it "$server_url/repo"
+supervisor=$(mount_pid "$T/mnt") worker=$(worker_pid "$T/mnt")
+kill -TERM "$worker"
+kill -INT "$worker"
+cat "$T/mnt/d1/small" >/dev/null || fail "the worker has heard SIGTERM"
+[ "$(worker_pid "$T/mnt")" = "$worker" ] || fail "SIGTERM has ended the worker"
+kill -TERM "$supervisor"
+wait_for 10 is_gone "$supervisor"
+is_gone "$worker" || fail "the worker has outlived its supervisor"
+mountpoint -q "$T/mnt" && fail "still mounted"
+grep -qx clean "$T/cache/session" || fail "the cache is not marked clean"
