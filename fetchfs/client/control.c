@@ -218,6 +218,14 @@ static int version(void *context, const struct ctl_request *request, struct ctl_
 	return 0;
 }
 
+/* Not for a worker to do: it may not say which program is to be run. fetchfs ctl asks the supervisor. */
+static int upgrade(void *context, const struct ctl_request *request, struct ctl_reply *reply)
+{
+	(void)context;
+	(void)request;
+	return ctl_fail(reply, EXIT_UNAVAILABLE, "upgrade: only the mount's supervisor can do that, at a socket of its own; 'fetchfs ctl' knows it");
+}
+
 errint_t control_new(struct control *what, struct ctl **ret)
 {
 	errint_t r = ctl_new(ret);
@@ -237,6 +245,7 @@ const struct ctl_verb control_verbs[] = {
 	{ "mirrors", "[reset]", "how each server does; or forgets their faults and tries at once what waits", 0, 1, mirrors },
 	{ "log", "[LEVEL]", "how much is logged; or from now on error, warning, notice, info or debug", 0, 1, set_log },
 	{ "metrics", "", "all figures in the text format of Prometheus", 0, 0, metrics },
+	{ "upgrade", "[PROGRAM]", "goes on with another program: the one that is installed now, or PROGRAM", 0, 1, upgrade },
 	{ "version", "", "the mount's program and its control protocol", 0, 0, version },
 	{ .name = NULL }
 };

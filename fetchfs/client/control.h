@@ -29,8 +29,8 @@ struct control {
 
 /* What a mount listens at; kept by its supervisor, served by its worker. -1: not there. */
 struct control_sockets {
-	int control, metrics;
-	char *path, *metrics_path;
+	int control, metrics, supervisor;
+	char *path, *metrics_path, *supervisor_path;
 };
 
 /*

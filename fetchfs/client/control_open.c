@@ -35,7 +35,7 @@ int control_make(const char *directory, const char *metrics, const char *cache_p
 	bool wanted = !directory || strcmp(directory, "off") != 0;
 	errint_t r;
 
-	*ret = (struct control_sockets){ .control = -1, .metrics = -1 };
+	*ret = (struct control_sockets){ .control = -1, .metrics = -1, .supervisor = -1 };
 	if (wanted && directory) {
 		r = ctl_make(directory, &ret->path, &ret->control);
 		if (r < 0) {
@@ -46,6 +46,8 @@ int control_make(const char *directory, const char *metrics, const char *cache_p
 	/* Nobody asked for it: the mount is worth more. */
 	if (wanted && !directory && (r = listen_somewhere(ret, cache_path)) < 0)
 		log_warning("no control socket can be made: %s; fetchfs ctl will not reach this mount", strerror(-r));
+	if (ret->path && (r = ctl_make_supervisors(ret->path, &ret->supervisor_path, &ret->supervisor)) < 0)
+		log_warning("no socket of the supervisor's can be made: %s; fetchfs ctl cannot upgrade this mount", strerror(-r));
 	return metrics ? listen_for_metrics(ret, metrics) : 0;
 }
 
@@ -62,4 +64,5 @@ void control_unmake(struct control_sockets *s)
 {
 	unmake(&s->control, &s->path);
 	unmake(&s->metrics, &s->metrics_path);
+	unmake(&s->supervisor, &s->supervisor_path);
 }

@@ -41,6 +41,9 @@ const char *ctl_path(const struct ctl *c);
 
 /* Listens at a new socket in this directory (which is made, and cleared of dead sockets). *ret_path (free) is to be removed at the end. */
 errint_t ctl_make(const char *directory, char **ret_path, int *ret_fd);
+/* The supervisor's own socket beside that one, of messages (channel.h). ctl_supervisors_path: its name (free). */
+errint_t ctl_make_supervisors(const char *control_path, char **ret_path, int *ret_fd);
+char *ctl_supervisors_path(const char *control_path);
 /*
  * A port of 127.0.0.1 (*ret_path stays NULL), or (with a slash) the path of a Unix socket, to be removed at the end. -EADDRINUSE and others of bind(2).
  */

@@ -62,12 +62,12 @@ int ctl_find(const char *place, struct ctl_place *ret, char error[CTL_ERROR_SIZE
 static errint_t try_to_connect(const struct ctl_place *p, int *ret)
 {
 	_cleanup_free_ char *inside = NULL;
-	errint_t r = unix_path_connect(p->socket, ret);
+	errint_t r = unix_path_connect(p->socket, SOCK_STREAM, ret);
 
 	if ((r != -ENOENT && r != -ECONNREFUSED && r != -ENOTDIR) || !p->pid)
 		return r;
 	inside = io_format("/proc/%s/root%s", p->pid, p->socket);
-	return inside && unix_path_connect(inside, ret) == 0 ? 0 : r;
+	return inside && unix_path_connect(inside, SOCK_STREAM, ret) == 0 ? 0 : r;
 }
 
 /* While many others wait to be let in the socket refuses at once, and nothing tells when it does no longer. */

@@ -3,6 +3,7 @@
 #include "fetchfs/client/client.h"
 #include "common/message.h"
 #include "fetchfs/client/ctl_client.h"
+#include "fetchfs/client/ctl_upgrade.h"
 
 #include <time.h>
 
@@ -116,7 +117,11 @@ static int ctl_run(void *context, int operands, char **operand)
 		message_error("--wait: expected 'pin PATH'");
 		return EXIT_USAGE;
 	}
-	code = ctl_ask(operand[0], operand[1], (size_t)operands - 2, operand + 2, &answer, error);
+	/* The one thing that is not the worker's to do. */
+	if (strcmp(operand[1], "upgrade") == 0 && operands <= 3)
+		code = ctl_upgrade(operand[0], operands == 3 ? operand[2] : NULL, &answer, error);
+	else
+		code = ctl_ask(operand[0], operand[1], (size_t)operands - 2, operand + 2, &answer, error);
 	if (code == 0 && wait_for_pin)
 		code = wait_until_settled(operand[0], &answer, error);
 	if (code)

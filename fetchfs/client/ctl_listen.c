@@ -15,6 +15,14 @@
 
 #define BACKLOG 64
 #define ENDING ".sock"
+#define SUPERVISORS_ENDING ".supervisor"
+
+static bool is_supervisors(const char *path)
+{
+	size_t n = strlen(path), ending = strlen(SUPERVISORS_ENDING);
+
+	return n > ending && strcmp(path + n - ending, SUPERVISORS_ENDING) == 0;
+}
 
 /* Whether somebody listens there; what is no socket counts as alive. */
 static bool is_dead(const char *path)
@@ -24,15 +32,15 @@ static bool is_dead(const char *path)
 
 	if (lstat(path, &s) < 0 || !S_ISSOCK(s.st_mode))
 		return false;
-	return unix_path_connect(path, &fd) == -ECONNREFUSED;
+	return unix_path_connect(path, is_supervisors(path) ? SOCK_SEQPACKET : SOCK_STREAM, &fd) == -ECONNREFUSED;
 }
 
-/* PID-N.sock, as below: the directory may be shared with other programs. */
+/* PID-N.sock and PID-N.supervisor, as below: the directory may be shared with other programs. */
 static bool is_ours(const char *name)
 {
 	size_t digits = strspn(name, "0123456789"), more = name[digits] == '-' ? strspn(name + digits + 1, "0123456789abcdef") : 0;
 
-	return digits > 0 && more > 0 && strcmp(name + digits + 1 + more, ENDING) == 0;
+	return digits > 0 && more > 0 && (strcmp(name + digits + 1 + more, ENDING) == 0 || strcmp(name + digits + 1 + more, SUPERVISORS_ENDING) == 0);
 }
 
 /* Sockets of mounts that were killed. */
@@ -54,11 +62,11 @@ static void clear_dead(const char *directory)
 }
 
 /* The mode counts from the first moment. */
-static errint_t listen_at(const char *path, mode_t mode, int *ret)
+static errint_t listen_at(const char *path, mode_t mode, int type, int *ret)
 {
 	mode_t before = umask(0777 & ~mode);
 	_cleanup_close_ int fd = -1;
-	errint_t r = unix_path_bind(path, &fd);
+	errint_t r = unix_path_bind(path, type, &fd);
 
 	umask(before);
 	if (r == 0 && listen(fd, BACKLOG) < 0)
@@ -77,7 +85,24 @@ errint_t ctl_make(const char *directory, char **ret_path, int *ret_fd)
 	if (r < 0)
 		return r;
 	clear_dead(directory);
-	r = listen_at(path, 0600, ret_fd);
+	r = listen_at(path, 0600, SOCK_STREAM, ret_fd);
+	if (r == 0)
+		*ret_path = steal_ptr(path);
+	return r;
+}
+
+char *ctl_supervisors_path(const char *control_path)
+{
+	size_t n = strlen(control_path), ending = strlen(ENDING);
+
+	return n > ending ? io_format("%.*s" SUPERVISORS_ENDING, (int)(n - ending), control_path) : NULL;
+}
+
+errint_t ctl_make_supervisors(const char *control_path, char **ret_path, int *ret_fd)
+{
+	_cleanup_free_ char *path = ctl_supervisors_path(control_path);
+	errint_t r = path ? listen_at(path, 0600, SOCK_SEQPACKET, ret_fd) : -ENOMEM;
+
 	if (r == 0)
 		*ret_path = steal_ptr(path);
 	return r;
@@ -112,7 +137,7 @@ errint_t ctl_make_metrics(const char *where, char **ret_path, int *ret_fd)
 		return -ENOMEM;
 	if (is_dead(where))
 		(void)unlink(where);
-	r = listen_at(where, 0666, ret_fd);
+	r = listen_at(where, 0666, SOCK_STREAM, ret_fd);
 	if (r == 0)
 		*ret_path = steal_ptr(path);
 	return r;

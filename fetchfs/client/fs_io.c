@@ -85,6 +85,9 @@ static ssize_t write_reply(int device, struct iovec *reply, int count, void *con
 	const struct fuse_out_header *h = reply[0].iov_base;
 	ssize_t n;
 
+	/* What is under way now is a successor's. */
+	if (atomic_load(&f->has_ended))
+		return 0;
 	if (h->unique == f->init_unique)
 		return write_init_reply(f, device, reply, MIN(count, 2));
 	n = writev(device, reply, count);
@@ -95,9 +98,13 @@ static ssize_t write_reply(int device, struct iovec *reply, int count, void *con
 
 static ssize_t splice_reply(int from, off_t *from_offset, int device, off_t *device_offset, size_t size, unsigned flags, void *context)
 {
-	ssize_t n = splice(from, from_offset, device, device_offset, size, flags);
+	struct fs *f = context;
+	ssize_t n;
 
-	note_reply(context, splice_unique, n);
+	if (atomic_load(&f->has_ended))
+		return 0;
+	n = splice(from, from_offset, device, device_offset, size, flags);
+	note_reply(f, splice_unique, n);
 	return n;
 }
 

@@ -108,12 +108,13 @@ static void close_all(struct supervisor *s)
 	supervisor_unmount(s);
 	control_unmake(&s->sockets);
 	supervisor_close_worker(&s->worker);
+	supervisor_close_worker(&s->upgrade.candidate);
 	broker_done(&s->broker);
 }
 
 static int start_worker(struct supervisor *s)
 {
-	errint_t r = supervisor_start_worker(s, &s->worker);
+	errint_t r = supervisor_start_worker(s, s->program, &s->worker);
 
 	s->next_start = 0;
 	if (r == 0)
@@ -155,6 +156,8 @@ static void on_serving(struct supervisor *s)
 	s->worker.state = WORKER_SERVING;
 	if (!s->is_mounted)
 		begin_logging(s);
+	else if (s->upgrade.is_going)
+		supervisor_upgrade_done(s);
 	else
 		log_note("%s: worker %ld has taken over", s->settings->mountpoint, (long)s->worker.pid);
 	s->is_mounted = true;
@@ -179,25 +182,29 @@ static int on_message(struct supervisor *s)
 		return on_prepared(s);
 	if (m.type == TAKEOVER_SERVING && s->worker.state == WORKER_PREPARED)
 		on_serving(s);
-	if (m.type == TAKEOVER_STOPPED)
-		s->worker.state = WORKER_STOPPED;
+	if (m.type != TAKEOVER_STOPPED)
+		return -1;
+	s->worker.state = WORKER_STOPPED;
+	if (!s->is_stopping && !supervisor_is_unmounted(s) && supervisor_upgrade_go(s))
+		return -1;
 	/* Whoever waits for an answer need not wait until the cache is in order. */
-	if (m.type == TAKEOVER_STOPPED && s->is_stopping)
+	if (s->is_stopping)
 		supervisor_unmount(s);
 	return -1;
 }
 
-static void on_question(struct supervisor *s)
+static void on_question(struct supervisor *s, struct supervisor_worker *w)
 {
-	errint_t r = broker_answer(&s->broker, s->worker.broker);
+	errint_t r = broker_answer(&s->broker, w->broker);
 
 	if (r < 0 && r != -EAGAIN)
-		close(steal_fd(&s->worker.broker));
+		close(steal_fd(&w->broker));
 }
 
 static void stop(struct supervisor *s)
 {
 	s->is_stopping = true;
+	supervisor_upgrade_fail(s, "the mount ends");
 	if (s->worker.state == WORKER_SERVING)
 		supervisor_send_stop(&s->worker);
 	else if (s->worker.state != WORKER_NONE && s->worker.state != WORKER_STOPPED)
@@ -276,12 +283,26 @@ static int on_worker_end(struct supervisor *s, int status)
 	pause = pause_after(s);
 	supervisor_close_worker(&s->worker);
 	describe(status, how);
+	if (supervisor_upgrade_go(s))
+		return -1;
+	supervisor_upgrade_fail(s, "the new program ended when it was to take over; the old one goes on");
 	log_warning("%s: worker %ld has ended: %s; another one takes over", s->settings->mountpoint, (long)pid, how);
 	if (pause < 0)
 		return give_up(s);
 	s->restarts++;
 	s->next_start = clock_now() + pause;
 	return pause > 0 ? -1 : start_worker(s) ? EXIT_SOFTWARE : -1;
+}
+
+static void on_candidate_end(struct supervisor *s, int status)
+{
+	char why[160], how[64];
+
+	supervisor_close_worker(&s->upgrade.candidate);
+	describe(status, how);
+	snprintf(why, sizeof(why), WIFEXITED(status) && WEXITSTATUS(status) == 127 ? "it cannot be executed"
+		 : "it ended with %s before it was ready (the log says more); the old program goes on", how);
+	supervisor_upgrade_fail(s, why);
 }
 
 static int on_signal(struct supervisor *s, int signals)
@@ -292,30 +313,75 @@ static int on_signal(struct supervisor *s, int signals)
 	while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		if (info.ssi_signo != SIGCHLD && !s->settings->root)
 			stop(s);
+	if (s->retiring.pid > 0 && waitpid(s->retiring.pid, &status, WNOHANG) == s->retiring.pid)
+		supervisor_close_worker(&s->retiring);
+	if (s->upgrade.candidate.pid > 0 && waitpid(s->upgrade.candidate.pid, &status, WNOHANG) == s->upgrade.candidate.pid)
+		on_candidate_end(s, status);
 	if (s->worker.pid > 0 && waitpid(s->worker.pid, &status, WNOHANG) == s->worker.pid)
 		return on_worker_end(s, status);
 	return s->is_stopping && s->worker.state == WORKER_NONE ? 0 : -1;
 }
 
+/* Milliseconds until something is due; -1: nothing is. */
+static int time_left(const struct supervisor *s)
+{
+	int64_t next = s->next_start ? s->next_start : INT64_MAX;
+
+	if (s->upgrade.candidate.pid > 0)
+		next = MIN(next, s->upgrade.deadline);
+	return next == INT64_MAX ? -1 : (int)(MAX(next - clock_now(), 0) / NS_PER_MS + 1);
+}
+
+enum { POLL_SIGNALS, POLL_ASKERS, POLL_WORKER, POLL_BROKER, POLL_RETIRING, POLL_CANDIDATE, POLL_CANDIDATE_BROKER, POLLS };
+
 static int wait_and_react(struct supervisor *s, int signals)
 {
-	struct pollfd polls[3] = { { .fd = signals, .events = POLLIN }, { .fd = s->worker.broker, .events = POLLIN },
-				   { .fd = s->worker.channel, .events = POLLIN } };
-	int64_t left = s->next_start ? MAX(s->next_start - clock_now(), 0) : -1;
+	struct pollfd polls[POLLS] = {
+		[POLL_SIGNALS].fd = signals, [POLL_ASKERS].fd = s->is_mounted ? s->sockets.supervisor : -1, [POLL_WORKER].fd = s->worker.channel,
+		[POLL_BROKER].fd = s->worker.broker, [POLL_RETIRING].fd = s->retiring.broker, [POLL_CANDIDATE].fd = s->upgrade.candidate.channel,
+		[POLL_CANDIDATE_BROKER].fd = s->upgrade.candidate.broker,
+	};
 	int code = -1;
 
-	if (poll(polls, ARRAY_SIZE(polls), left < 0 ? -1 : (int)(left / NS_PER_MS + 1)) < 0 && errno != EINTR)
+	for (size_t i = 0; i < POLLS; i++)
+		polls[i].events = POLLIN;
+	if (poll(polls, POLLS, time_left(s)) < 0 && errno != EINTR)
 		return EXIT_SOFTWARE;
-	if (polls[1].revents)
-		on_question(s);
+	if (polls[POLL_BROKER].revents)
+		on_question(s, &s->worker);
+	if (polls[POLL_RETIRING].revents)
+		on_question(s, &s->retiring);
+	if (polls[POLL_CANDIDATE_BROKER].revents)
+		on_question(s, &s->upgrade.candidate);
+	if (polls[POLL_CANDIDATE].revents)
+		supervisor_upgrade_on_message(s);
 	/* What it said last counts before its end. */
-	if (polls[2].revents)
+	if (polls[POLL_WORKER].revents && s->worker.channel == polls[POLL_WORKER].fd)
 		code = on_message(s);
-	if (code < 0 && polls[0].revents)
+	if (code < 0 && polls[POLL_SIGNALS].revents)
 		code = on_signal(s, signals);
+	if (code < 0 && polls[POLL_ASKERS].revents)
+		supervisor_upgrade_ask(s);
+	supervisor_upgrade_on_time(s);
 	if (code < 0 && s->next_start && s->next_start <= clock_now() && start_worker(s) != 0)
 		code = EXIT_SOFTWARE;
 	return code;
+}
+
+/* It still brings the cache in order. */
+static void wait_for_retiring(struct supervisor *s)
+{
+	while (s->retiring.pid > 0) {
+		struct pollfd p = { .fd = s->retiring.broker, .events = POLLIN };
+		int status;
+		/* The broker's channel ends with it. */
+		if (s->retiring.broker >= 0 && poll(&p, 1, -1) > 0) {
+			on_question(s, &s->retiring);
+			continue;
+		}
+		(void)waitpid(s->retiring.pid, &status, 0);
+		supervisor_close_worker(&s->retiring);
+	}
 }
 
 static int listen_to_signals(void)
@@ -337,8 +403,9 @@ int supervise(struct settings *settings, struct daemon *d, const char *program)
 	_cleanup_close_ int signals = listen_to_signals();
 	int code;
 
-	*s = (struct supervisor){ .settings = settings, .daemon = d, .name = program, .mount.device = -1, .sockets = { .control = -1, .metrics = -1 },
+	*s = (struct supervisor){ .settings = settings, .daemon = d, .name = program, .mount.device = -1, .sockets = { .control = -1, .metrics = -1, .supervisor = -1 },
 				  .worker = { .pid = -1, .channel = -1, .broker = -1 }, .since = (int64_t)time(NULL) };
+	supervisor_upgrade_init(s);
 	code = signals < 0 ? EXIT_SOFTWARE : open_all(s);
 	if (code == 0)
 		code = start_worker(s);
@@ -346,8 +413,9 @@ int supervise(struct settings *settings, struct daemon *d, const char *program)
 		for (code = -1; code < 0;)
 			code = wait_and_react(s, signals);
 	/* On an error there may be one left. */
-	if (s->worker.pid > 0 && s->worker.state != WORKER_NONE)
+	if (s->worker.pid > 0)
 		kill(s->worker.pid, SIGKILL);
+	wait_for_retiring(s);
 	close_all(s);
 	return code;
 }

@@ -8,6 +8,8 @@
 #include "fetchfs/client/supervisor.h"
 #include "fetchfs/client/takeover.h"
 
+#include <limits.h>
+
 struct fuse_session;
 
 /* /dev/fuse and what the kernel has said first. */
@@ -27,6 +29,15 @@ struct supervisor_worker {
 	uint64_t answered;		/* requests, when it began */
 };
 
+/* An upgrade that was asked for. */
+struct supervisor_upgrade {
+	int asker;			/* who waits for its end; -1: there is none under way */
+	int program;
+	struct supervisor_worker candidate;	/* until it is told to go */
+	bool is_going;			/* then it is the worker */
+	int64_t deadline;		/* clock_now */
+};
+
 struct supervisor {
 	struct settings *settings;
 	struct daemon *daemon;
@@ -41,6 +52,10 @@ struct supervisor {
 	struct control_sockets sockets;
 	struct supervisor_mount mount;
 	struct supervisor_worker worker;
+	struct supervisor_worker retiring;	/* has stopped, and brings the cache in order */
+	struct supervisor_upgrade upgrade;
+	uint32_t generation;		/* workers started so far */
+	char program_path[PATH_MAX];	/* as it was started */
 	bool is_mounted;		/* a worker has served */
 	bool is_stopping;		/* the end was asked for */
 	bool crashed;			/* the last worker's end was its own fault */
@@ -64,9 +79,23 @@ void supervisor_unmount(struct supervisor *s);
 void supervisor_abort(struct supervisor *s);
 
 /* supervisor_worker.c. -errno. */
-errint_t supervisor_start_worker(struct supervisor *s, struct supervisor_worker *w);
+errint_t supervisor_start_worker(struct supervisor *s, int program, struct supervisor_worker *w);
 errint_t supervisor_send_go(struct supervisor *s, struct supervisor_worker *w);
 void supervisor_send_stop(struct supervisor_worker *w);
 void supervisor_close_worker(struct supervisor_worker *w);
+
+/* supervisor_upgrade.c */
+void supervisor_upgrade_init(struct supervisor *s);
+/* Somebody has come to the supervisor's socket. */
+void supervisor_upgrade_ask(struct supervisor *s);
+/* The candidate has said something, or its time is over. */
+void supervisor_upgrade_on_message(struct supervisor *s);
+void supervisor_upgrade_on_time(struct supervisor *s);
+/* The worker has stopped, or died: the candidate takes its place. False: there is none that could. */
+bool supervisor_upgrade_go(struct supervisor *s);
+/* Ends it. why: a sentence. */
+void supervisor_upgrade_fail(struct supervisor *s, const char *why);
+/* The candidate serves. */
+void supervisor_upgrade_done(struct supervisor *s);
 
 #endif

@@ -17,7 +17,7 @@
 #endif
 
 /* In the new process. */
-static void __attribute__((noreturn)) execute(const struct supervisor *s, int channel, pid_t supervisor)
+static void __attribute__((noreturn)) execute(const struct supervisor *s, int program, int channel, pid_t supervisor)
 {
 	static const int deaf_to[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE };
 	char argument[64];
@@ -34,14 +34,14 @@ static void __attribute__((noreturn)) execute(const struct supervisor *s, int ch
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(argument, sizeof(argument), TAKEOVER_ARGUMENT "%d", channel);
 	(void)fcntl(channel, F_SETFD, 0);
-	(void)syscall(SYS_execveat, s->program, "", argv, environ, AT_EMPTY_PATH);
+	(void)syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
 	_exit(127);
 }
 
 static errint_t send_start(const struct supervisor *s, int channel, int broker)
 {
 	struct takeover_start t = {
-		.version = TAKEOVER_VERSION, .generation = (uint32_t)s->restarts, .supervisor = getpid(), .owner = getuid(),
+		.version = TAKEOVER_VERSION, .generation = s->generation, .supervisor = getpid(), .owner = getuid(),
 		.worker_uid = s->worker_uid, .worker_gid = s->worker_gid, .first = !s->is_mounted,
 		.crashed = s->crashed, .in_memory = s->in_memory, .has_control = s->sockets.control >= 0, .has_metrics = s->sockets.metrics >= 0,
 		.since = s->since, .restarts = s->restarts,
@@ -81,7 +81,7 @@ static errint_t make_channels(int ours[2], int theirs[2])
 	return 0;
 }
 
-errint_t supervisor_start_worker(struct supervisor *s, struct supervisor_worker *w)
+errint_t supervisor_start_worker(struct supervisor *s, int program, struct supervisor_worker *w)
 {
 	int ours[2] = { -1, -1 }, theirs[2] = { -1, -1 };
 	errint_t r = make_channels(ours, theirs);
@@ -92,8 +92,9 @@ errint_t supervisor_start_worker(struct supervisor *s, struct supervisor_worker 
 		w->pid = fork();
 		r = w->pid < 0 ? -errno : 0;
 		if (w->pid == 0)
-			execute(s, theirs[0], self);
+			execute(s, program, theirs[0], self);
 	}
+	s->generation++;
 	if (r == 0) {
 		w->state = WORKER_STARTED;
 		w->channel = steal_fd(&ours[0]);

@@ -32,6 +32,18 @@ enum takeover_message {
 	TAKEOVER_STOPPED,
 };
 
+/*
+ * What fetchfs ctl says to a supervisor, at its own socket: UPGRADE, with the program as a descriptor, or none for the one that is installed now. One answer: a struct
+ * takeover_upgraded.
+ */
+enum { TAKEOVER_UPGRADE = 100, TAKEOVER_UPGRADED };
+
+struct takeover_upgraded {
+	int32_t code;		/* 0, or an exit code; then error says why */
+	int64_t pid;		/* of the new worker */
+	char error[512];
+};
+
 /* Descriptors of START, in this order. Those that need not be there (listeners) come last, as START's has_ members say. */
 enum takeover_fd { TAKEOVER_SETTINGS, TAKEOVER_JOURNAL, TAKEOVER_STATE, TAKEOVER_STATS, TAKEOVER_MODES, TAKEOVER_BROKER, TAKEOVER_CACHE, TAKEOVER_FDS };
 

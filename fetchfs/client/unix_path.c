@@ -30,11 +30,11 @@ static errint_t make_address(const char *path, struct sockaddr_un *ret, int *ret
 	return n < 0 || (size_t)n >= sizeof(ret->sun_path) ? -ENAMETOOLONG : 0;
 }
 
-static errint_t open_at(const char *path, int (*what)(int, const struct sockaddr *, socklen_t), int *ret)
+static errint_t open_at(const char *path, int type, int (*what)(int, const struct sockaddr *, socklen_t), int *ret)
 {
 	struct sockaddr_un address;
 	_cleanup_close_ int directory = -1;
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	errint_t r = fd < 0 ? -errno : make_address(path, &address, &directory);
 
 	if (r < 0)
@@ -45,12 +45,12 @@ static errint_t open_at(const char *path, int (*what)(int, const struct sockaddr
 	return 0;
 }
 
-errint_t unix_path_connect(const char *path, int *ret)
+errint_t unix_path_connect(const char *path, int type, int *ret)
 {
-	return open_at(path, connect, ret);
+	return open_at(path, type, connect, ret);
 }
 
-errint_t unix_path_bind(const char *path, int *ret)
+errint_t unix_path_bind(const char *path, int type, int *ret)
 {
-	return open_at(path, bind, ret);
+	return open_at(path, type, bind, ret);
 }

@@ -179,6 +179,7 @@ static int serve(struct worker *w)
 	r = fs_run(w->fs);
 	if (r < 0)
 		log_warning("%s: the mount ends: %s", w->settings.mountpoint, strerror(-r));
+	worker_stop(w);
 	(void)channel_send(w->channel, TAKEOVER_STOPPED, NULL, 0, NULL, 0);
 	(void)shutdown(w->channel, SHUT_RD);
 	pthread_join(listener, NULL);

@@ -60,7 +60,11 @@ int worker_refresh_snapshot(struct worker *w);
 int worker_open_fs(struct worker *w);
 /* What begins when the kernel's requests come. */
 int worker_start(struct worker *w);
-/* In order: what brings answers ends first, then those who give them, then what they give them to. */
+/*
+ * In order: what brings answers ends first, then those who give them. After it nothing that a successor needs is touched any more. Twice does no harm.
+ */
+void worker_stop(struct worker *w);
+/* Then what answers were given to. */
 void worker_close(struct worker *w);
 /* Context: struct worker. Any thread. */
 void worker_report(void *context, bool is_trouble, const char *text);

@@ -188,21 +188,26 @@ int worker_start(struct worker *w)
 	return start_control(w);
 }
 
-void worker_close(struct worker *w)
+void worker_stop(struct worker *w)
 {
 	if (w->ctl)
 		ctl_stop(w->ctl);
 	if (w->follow)
 		follow_stop(w->follow);
-	scrub_stop(w->scrub.scrub);
+	scrub_stop(steal_ptr(w->scrub.scrub));
 	prefetch_stop(w->prefetch);
 	if (w->transport)
 		transport_stop(w->transport);
 	if (w->store)
 		store_stop(w->store);
-	pins_free(w->pins);
+	pins_free(steal_ptr(w->pins));
 	if (w->follow)
-		follow_free(w->follow);
+		follow_free(steal_ptr(w->follow));
+}
+
+void worker_close(struct worker *w)
+{
+	worker_stop(w);
 	if (w->fs)
 		fs_free(w->fs);
 	ctl_free(w->ctl);

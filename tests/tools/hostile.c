@@ -29,7 +29,7 @@ static int connect_to(const char *where)
 	int fd = -1;
 
 	if (*where == '/')
-		return unix_path_connect(where, &fd) == 0 ? fd : -1;
+		return unix_path_connect(where, SOCK_STREAM, &fd) == 0 ? fd : -1;
 	if (parse_number(where, 1, UINT16_MAX, &port) < 0)
 		return -1;
 	address.sin_port = htons((uint16_t)port);
