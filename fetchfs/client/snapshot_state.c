@@ -241,7 +241,8 @@ static errint_t hang(struct snapshot *s, struct reader *r, const struct state_tr
 	snapshot_link(s, t);
 	cache_pin(s->cache, &t->digest);
 	stats_add(s->stats, catalogs, 1);
-	return id_runs_append(&s->inherited, &t->inherited);
+	/* A number that was handed on leads to who has it now. */
+	return t->retired ? 0 : id_runs_append(&s->inherited, &t->inherited);
 }
 
 static errint_t add_place(struct reader *r, struct tree *t)
