@@ -2,7 +2,7 @@
 /*
  * Changes of a snapshot against a model of the kernel's caches: random trees in many catalogs, with hard links across them, are changed at random; names,
  * attributes and listings that the model has cached must be what the snapshot says after it has been told, and it must not have been told without need.
- * Also the runs of inherited numbers, and the gate.
+ * Also workers that take over, the runs of inherited numbers, and the gate.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,8 @@
 #include "fetchfs/publish/build.h"
 #undef tree
 #include "fetchfs/client/snapshot_private.h"
+#include "fetchfs/client/snapshot_state.h"
+#include "fetchfs/client/state.h"
 
 #include <semaphore.h>
 #include <sys/stat.h>
@@ -508,6 +510,83 @@ static void test_model(void **state)
 		assert_int_equal(needless[i], 0);
 }
 
+/* Another worker goes on with what this one has kept, without a server; what the kernel was not told of the last change it is told now. */
+static void take_over(int kept)
+{
+	struct snapshot *s = &scene.snapshot;
+	struct snapshot_change *changes;
+	char error[TRANSPORT_ERROR_SIZE];
+	struct manifest m = { .name = "test", .revision = s->revision, .root = s->root_record, .inodes = s->inodes, .bytes = s->bytes };
+	bool untold = s->untold;
+	unsigned missing;
+	size_t n;
+
+	snapshot_close(s);
+	assert_int_equal(snapshot_state_restore(s, kept, &m, scene.store, scene.cache, &scene.stats, true, 10, error, &missing), 0);
+	assert_int_equal(missing, 0);
+	assert_int_equal(snapshot_state_keep(s, kept, "choice", 6), 0);
+	assert_int_equal(s->untold, untold);
+	if (!untold)
+		return;
+	assert_int_equal(snapshot_state_everything(s, &changes, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		obey(&changes[i]);
+	free(changes);
+	snapshot_state_settle(s);
+}
+
+/* As change, but the worker ends in the middle of telling the kernel. */
+static void change_and_die(int kept)
+{
+	const struct snapshot_change *changes;
+	char error[TRANSPORT_ERROR_SIZE];
+	struct snapshot_update *u;
+	struct manifest m;
+	size_t n;
+
+	change_items(20);
+	publish(&scene, &m);
+	assert_int_equal(snapshot_prepare(&scene.snapshot, &m, 10, &u, error), 0);
+	assert_int_equal(snapshot_apply(u, &changes, &n), 0);
+	for (size_t i = 0; i < n / 2; i++)
+		obey(&changes[i]);
+	snapshot_update_free(u);
+	take_over(kept);
+}
+
+static void test_take_over(void **state)
+{
+	_cleanup_free_ char *choice = NULL;
+	_cleanup_close_ int kept = -1;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(state_make(&kept), 0);
+	assert_int_equal(snapshot_state_choice(kept, &choice, &size), 0);
+	assert_int_equal(size, 0);
+	assert_int_equal(snapshot_state_keep(&scene.snapshot, kept, "choice", 6), 0);
+	for (unsigned round = 0; round < 40; round++) {
+		use_at_random(300);
+		check_all();
+		if (next_random(3) == 0) {
+			take_over(kept);
+			check_all();
+			use_at_random(100);
+		}
+		if (next_random(4) == 0) {
+			change_and_die(kept);
+		} else {
+			change(next_random(4) ? 1 + next_random(10) : next_random(200));
+			snapshot_state_settle(&scene.snapshot);
+		}
+		check_all();
+	}
+	free(steal_ptr(choice));
+	assert_int_equal(snapshot_state_choice(kept, &choice, &size), 0);
+	assert_true(size == 6 && memcmp(choice, "choice", 6) == 0);
+	memset(needless, 0, sizeof(needless));
+}
+
 /* When the kernel lets go of all, old catalogs go too. */
 static void test_sweep(void **state)
 {
@@ -638,6 +717,7 @@ int main(void)
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_gate),
 		cmocka_unit_test_setup_teardown(test_model, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_take_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_load_meanwhile, set_up, tear_down),
 	};
