@@ -27,7 +27,7 @@ $(B)/tests/bin/%: $(H)/obj/tests/tools/%.o $(COMMON_LIB)
 $(B)/tests/bin/hostile: $(call host_objects,fetchfs/client/unix_path.c)
 
 # Within the sandbox that workers have.
-$(B)/tests/bin/confined: $(call host_objects,fetchfs/client/sandbox.c fetchfs/client/sandbox_filter.c)
+$(B)/tests/bin/confined: $(call host_objects,fetchfs/client/sandbox.c fetchfs/client/sandbox_filter.c fetchfs/client/sandbox_root.c)
 
 # The driver of the boot tests has parts of its own.
 $(B)/tests/bin/console: $(call host_objects,$(sort $(wildcard tests/console/*.c)))

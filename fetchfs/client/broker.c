@@ -50,6 +50,9 @@ errint_t broker_init(struct broker *b, const struct settings *s)
 	if (!s->in_memory)
 		ram.quota = ram.quota_percent = 0;
 	b->ram_quota = cache_ram_quota(&ram);
+	/* What a transport that must live without files reads at its start. */
+	if (s->root && !s->ca_file)
+		r = add(b, TRANSPORT_SYSTEM_CERTIFICATES, false, false, true);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(secrets); i++)
 		r = add(b, secrets[i], false, false, true);
 	if (r == 0)

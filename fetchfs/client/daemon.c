@@ -57,13 +57,15 @@ int daemon_fork(struct daemon *d)
 	return EXIT_SOFTWARE;
 }
 
-void daemon_detach(bool keep_error)
+int daemon_open_null(void)
 {
-	int null;
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
 
+void daemon_detach(int null, bool keep_error)
+{
 	if (chdir("/") < 0)
 		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; null >= 0 && fd <= (keep_error ? 1 : 2); fd++)
 		dup2(null, fd);
 	if (null > 2)

@@ -16,8 +16,9 @@ struct daemon {
 int daemon_fork(struct daemon *d);
 /* The parent goes. Does nothing in the foreground, or the second time. */
 void daemon_ready(struct daemon *d);
-/* Leaves terminal and directory (keep_error: not standard error, which is a log). */
-void daemon_detach(bool keep_error);
+/* Leaves terminal and directory (keep_error: not standard error, which is a log). null: /dev/null, opened while it could be; closed. */
+void daemon_detach(int null, bool keep_error);
+int daemon_open_null(void);
 
 /* Large blocks go back to the system when they are freed. Before any thread is started. */
 void daemon_tune_memory(void);

@@ -5,6 +5,7 @@
  */
 #include "fetchfs/client/control.h"
 #include "fetchfs/client/clock.h"
+#include "fetchfs/client/sandbox.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -138,7 +139,7 @@ static uint64_t resident(void)
 {
 	char text[128];
 	unsigned long long size, pages;
-	_cleanup_close_ int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = sandbox_open_proc("self/statm");
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	if (n <= 0)

@@ -59,5 +59,7 @@ errint_t sandbox_enter(uid_t uid, gid_t gid)
 
 const char *sandbox_name(void)
 {
-	return HAVE_FILTER ? "no capabilities, seccomp" : "no capabilities (a sanitizer's build: no seccomp)";
+	if (!HAVE_FILTER)
+		return "no capabilities (a sanitizer's build: no seccomp)";
+	return sandbox_hides_files() ? "no capabilities, seccomp, no files" : "no capabilities, seccomp";
 }

@@ -12,6 +12,14 @@
 
 /* uid and gid count for root only (0: stays root's, without a capability). -errno: the process must not go on. */
 errint_t sandbox_enter(uid_t uid, gid_t gid);
+/*
+ * Before it, for one who stays root: from now on there are no files, save what is open and the copies of /etc/resolv.conf and /etc/hosts. -errno: all is as before (Linux
+ * before 5.8, or a container that forbids it).
+ */
+errint_t sandbox_hide_files(void);
+bool sandbox_hides_files(void);
+/* "123/status" of /proc, or its own "self/...", also when files are hidden. A descriptor, or -1. */
+int sandbox_open_proc(const char *path);
 /* What keeps this process in, in a word for people. */
 const char *sandbox_name(void);
 

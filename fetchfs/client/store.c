@@ -6,6 +6,7 @@
  */
 #include "fetchfs/client/store.h"
 #include "fetchfs/client/clock.h"
+#include "fetchfs/client/sandbox.h"
 #include "fetchfs/client/thread.h"
 #include "fetchfs/format/object.h"
 
@@ -386,8 +387,8 @@ static bool is_being_killed(int process)
 	int fd;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", process);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/status", process);
+	fd = sandbox_open_proc(path);
 	if (fd < 0)
 		return false;
 	n = read(fd, text, sizeof(text) - 1);

@@ -131,7 +131,7 @@ static void begin_logging(struct supervisor *s)
 		log_set_level(settings->log_level);
 	log_set_field("FETCHFS_MOUNT", settings->mountpoint);
 	if (!settings->foreground)
-		daemon_detach(!log_open(settings->log, settings->root));
+		daemon_detach(daemon_open_null(), !log_open(settings->log, settings->root));
 	else if (settings->log != LOG_TO_DEFAULT)
 		(void)log_open(settings->log, settings->root);
 	daemon_ready(s->daemon);
@@ -263,6 +263,16 @@ static int on_startup_failure(int status)
 	return EXIT_SOFTWARE;
 }
 
+/* The mount is over, but the cache was not brought in order. */
+static int on_bad_end(struct supervisor *s, int status)
+{
+	char how[64];
+
+	describe(status, how);
+	log_warning("%s: the last worker has ended with %s: the next mount verifies what is in the cache", s->settings->mountpoint, how);
+	return EXIT_SOFTWARE;
+}
+
 /* -1: goes on; else an exit code. */
 static int on_worker_end(struct supervisor *s, int status)
 {
@@ -277,7 +287,7 @@ static int on_worker_end(struct supervisor *s, int status)
 	}
 	if (in_order || s->is_stopping || supervisor_is_unmounted(s)) {
 		supervisor_close_worker(&s->worker);
-		return 0;
+		return in_order ? 0 : on_bad_end(s, status);
 	}
 	s->crashed = is_fault(status);
 	pause = pause_after(s);

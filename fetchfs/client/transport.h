@@ -12,6 +12,7 @@
 #include "fetchfs/client/stats.h"
 
 #define TRANSPORT_MAX_MIRRORS 16
+#define TRANSPORT_SYSTEM_CERTIFICATES "/etc/ssl/certs/ca-certificates.crt"
 #define TRANSPORT_PATH_SIZE 128
 #define TRANSPORT_ERROR_SIZE 320
 

@@ -4,8 +4,6 @@
 
 #include <sodium.h>
 
-#define SYSTEM_CERTIFICATES "/etc/ssl/certs/ca-certificates.crt"
-
 /* A file that an option names; the error says which option. */
 static errint_t read_option_file(const char *option, const char *path, bool private, char **ret, size_t *ret_size, char ret_error[TRANSPORT_ERROR_SIZE])
 {
@@ -24,7 +22,7 @@ static errint_t read_tls_files(struct transport *t, const struct transport_confi
 
 	/* A transport that must live without files reads the certificates now. Having none is no error: plain HTTP needs none. */
 	if (r == 0 && !c->ca_file && c->self_contained)
-		(void)secret_read_file(SYSTEM_CERTIFICATES, false, &t->ca_data, &t->ca_size, ignored);
+		(void)secret_read_file(TRANSPORT_SYSTEM_CERTIFICATES, false, &t->ca_data, &t->ca_size, ignored);
 	if (r == 0 && c->key_file && !c->cert_file) {
 		snprintf(ret_error, TRANSPORT_ERROR_SIZE, "option certkey: there is no cert= that it belongs to");
 		r = -EINVAL;

@@ -56,6 +56,7 @@ static int take_settings(struct worker *w)
 {
 	errint_t r;
 
+	w->null_fd = daemon_open_null();
 	settings_init(&w->settings);
 	r = settings_unpack(w->fds[TAKEOVER_SETTINGS], &w->settings);
 	if (r == 0)
@@ -71,9 +72,23 @@ static void begin_logging(struct worker *w)
 	const struct settings *s = &w->settings;
 
 	if (!s->foreground)
-		daemon_detach(!log_open(s->log, s->root));
+		daemon_detach(steal_fd(&w->null_fd), !log_open(s->log, s->root));
 	else if (s->log != LOG_TO_DEFAULT)
 		(void)log_open(s->log, s->root);
+}
+
+/* glibc's programs load libraries while they run: only one that has all in itself can live without files. */
+static bool can_live_without_files(const struct settings *s)
+{
+#ifdef __GLIBC__
+	(void)s;
+	return false;
+#else
+	for (size_t i = 0; i < s->url_count; i++)
+		if (strncmp(s->urls[i], "http", 4) != 0)
+			return false;
+	return true;
+#endif
 }
 
 /* What needs privileges is done, and no thread is there yet. */
@@ -82,6 +97,8 @@ static int confine(struct worker *w)
 	errint_t r;
 
 	log_prepare(w->settings.log, w->settings.root);
+	if (w->settings.root && can_live_without_files(&w->settings))
+		(void)sandbox_hide_files();
 	r = sandbox_enter(w->start.worker_uid, w->start.worker_gid);
 	/* The change of user has undone it. */
 	if (r == 0 && !tie_to_supervisor(w))

@@ -23,6 +23,7 @@ struct worker {
 	struct takeover_start start;
 	int channel;
 	int fds[TAKEOVER_FDS];		/* enum takeover_fd */
+	int null_fd;			/* /dev/null */
 	int control_fd, metrics_fd;	/* -1: none, or ctl has them */
 	struct stats *stats;
 	struct journal *journal;
@@ -36,6 +37,7 @@ struct worker {
 	uint64_t state_seen;		/* what the snapshot was restored from */
 	struct snapshot snapshot;
 	bool has_snapshot;
+	bool has_stopped;		/* worker_stop */
 	struct files *files;
 	struct fs *fs;
 	struct scrub_control scrub;

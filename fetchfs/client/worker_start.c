@@ -190,6 +190,9 @@ int worker_start(struct worker *w)
 
 void worker_stop(struct worker *w)
 {
+	if (w->has_stopped)
+		return;
+	w->has_stopped = true;
 	if (w->ctl)
 		ctl_stop(w->ctl);
 	if (w->follow)

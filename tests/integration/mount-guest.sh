@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The program as the guest has it (static, musl, libfuse with passthrough where this kernel has it), mounting as it does there: everything is as it was
 # published, small files and large ones, while they are fetched and when they are whole, with passthrough and with opens that the kernel does not ask for; and the
-# root file system's program stays when it is asked to end.
+# root file system's program stays when it is asked to end, and has a worker that another one can follow.
 # shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
 need_fuse
@@ -22,7 +22,8 @@ serve_nginx "$T/www"
 compare() { treecmp "$T/tree" "$T/mnt" >"$T/differences" || fail "$1: $(cat "$T/differences")"; }
 
 step "first mount"
-"$T/bin/@fetchfs" mount -o root,passthrough -K "$T/key.pub" -c "$T/cache" "$server_url/repo" "$T/mnt"
+# By a name, which later workers look up without files.
+"$T/bin/@fetchfs" mount -o root,passthrough -K "$T/key.pub" -c "$T/cache" "http://localhost:$server_port/repo" "$T/mnt"
 unmount_with_test "$T/mnt"
 passthrough=$(getfattr --only-values -n user.fetchfs.passthrough "$T/mnt" 2>/dev/null)
 step "passthrough: $passthrough"
@@ -39,6 +40,31 @@ if [ "$passthrough" = 1 ]; then
 	cmp "$T/tree/large" "$T/mnt/large" || fail "large differs when it is whole"
 	[ "$(mount_stat "$T/mnt" reads)" = "$before" ] || fail "reads of a whole file came to the program"
 fi
+
+step "its worker sees no files and has no capabilities; killed, another one goes on with what is open, passed through or not"
+has_another() { now=$(worker_pid "$T/mnt") && [ -n "$now" ] && [ "$now" != "$1" ]; }
+kill_worker() {
+	old=$(worker_pid "$T/mnt")
+	grep -q '^CapEff:[[:space:]]*0000000000000000$' "/proc/$old/status" || fail "the worker has capabilities"
+	grep -q '^Seccomp:[[:space:]]*2$' "/proc/$old/status" || fail "the worker's system calls are not filtered"
+	[ "$(ls "/proc/$old/root")" = etc ] || fail "the worker sees files: $(ls "/proc/$old/root")"
+	kill -9 "$old"
+	wait_for 30 has_another "$old"
+}
+exec 5<"$T/mnt/large"
+head -c 100000 <&5 >/dev/null
+kill_worker
+echo 1 >/proc/sys/vm/drop_caches
+cmp "$T/tree/large" "$T/mnt/large" || fail "large, which is open, differs when it is opened anew after a kill"
+tail -c +100001 "$T/tree/large" >"$T/rest"
+cat <&5 | cmp - "$T/rest" || fail "large differs through what was opened before the kill"
+kill_worker
+exec 5<&-
+cmp "$T/tree/large" "$T/mnt/large" || fail "large differs after two kills"
+compare "after two kills"
+fetchfs ctl "$T/mnt" upgrade "$T/bin/@fetchfs" >/dev/null
+echo 1 >/proc/sys/vm/drop_caches
+compare "after an upgrade"
 
 step "in memory, and over a cache beneath: reads of a whole file are passed through all the same"
 for where in "cache=ram" "cache=$T/upper,lower=$T/cache"; do
