@@ -86,7 +86,7 @@ fetchfs umount "$T/mnt"
 step "requests in flight are answered when the server answers, however many workers have died"
 rm -rf "$T/cache"
 serve_faultd slow "$T/www"
-mount_it "$faultd_url/repo"
+mount_it -o stall_timeout=2,request_timeout=5 "$faultd_url/repo"
 faultd_rules 'hang:100:*/objects/*'
 sha256sum "$T/mnt/large" "$T/mnt/d3/middle" >"$T/late" 2>"$T/late.err" &
 late=$!
