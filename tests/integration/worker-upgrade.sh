@@ -41,7 +41,8 @@ done
 for n in 1 2 3 4 5 6 7 8; do
 	old=$(worker_pid "$T/mnt")
 	new=$(fetchfs ctl -j "$T/mnt" upgrade "$T/bin/new" | jq .worker_pid)
-	[ "$new" != "$old" ] && [ "$(worker_pid "$T/mnt")" = "$new" ] || fail "the worker is $(worker_pid "$T/mnt"), not $new"
+	[ "$new" != "$old" ] || fail "the worker has stayed"
+	[ "$(worker_pid "$T/mnt")" = "$new" ] || fail "the worker is $(worker_pid "$T/mnt"), not $new"
 done
 : >"$T/enough"
 for pid in $readers; do
