@@ -77,6 +77,9 @@ errint_t cache_lower_open(struct cache *c, const char *paths)
 			return fd;
 		if (fstat(fd, &s) < 0 || !S_ISDIR(s.st_mode))
 			return -ENOTDIR;
+		/* It was opened by who may more. */
+		if (faccessat(fd, ".", X_OK, 0) < 0 || (faccessat(fd, CACHE_FILES, X_OK, 0) < 0 && errno != ENOENT))
+			return -errno;
 		c->lower[c->lower_count++] = steal_fd(&fd);
 	}
 	return 0;

@@ -3,6 +3,7 @@
 #include "fetchfs/client/settings_pack.h"
 #include "common/io.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -71,7 +72,7 @@ static void put_all(FILE *f, const struct settings *s)
 
 errint_t settings_pack(const struct settings *s, int *ret_fd)
 {
-	_cleanup_close_ int fd = memfd_create("fetchfs-settings", MFD_CLOEXEC);
+	_cleanup_close_ int fd = memfd_create("fetchfs-settings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	char *text = NULL;
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
@@ -88,6 +89,9 @@ errint_t settings_pack(const struct settings *s, int *ret_fd)
 	if (text)
 		sodium_memzero(text, size);
 	free(text);
+	/* A worker that was taken over says nothing to the next one by it. */
+	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		r = -errno;
 	if (r == 0)
 		*ret_fd = steal_fd(&fd);
 	return r;

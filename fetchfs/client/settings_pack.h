@@ -10,7 +10,7 @@
 
 #define SETTINGS_PACK_MAX (4 * MIB)
 
-/* Into a new memfd. */
+/* Into a new memfd, which nobody can change. */
 errint_t settings_pack(const struct settings *s, int *ret_fd);
 /* Made by settings_init first; on success to be freed by settings_done. -EBADMSG; -ENOMEM. */
 errint_t settings_unpack(int fd, struct settings *s);

@@ -12,17 +12,11 @@
 #include "fetchfs/client/stats.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
-
-#define FAILURES_MAX 10		/* workers in a row that answered nothing, within the time below */
-#define FAILURES_NS (60 * NS_PER_SECOND)
-#define FIRST_PAUSE (100 * NS_PER_MS)
-#define LONGEST_PAUSE (10 * NS_PER_SECOND)
 
 static struct supervisor the_supervisor;
 
@@ -112,7 +106,7 @@ static void close_all(struct supervisor *s)
 	broker_done(&s->broker);
 }
 
-static int start_worker(struct supervisor *s)
+int supervisor_start(struct supervisor *s)
 {
 	errint_t r = supervisor_start_worker(s, s->program, &s->worker);
 
@@ -211,110 +205,6 @@ static void stop(struct supervisor *s)
 		kill(s->worker.pid, SIGKILL);
 }
 
-static bool is_fault(int status)
-{
-	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-
-	return signal != 0 && signal != SIGKILL && signal != SIGTERM;
-}
-
-/* How long to wait before the next one; -1: no more. */
-static int64_t pause_after(struct supervisor *s)
-{
-	int64_t pause = FIRST_PAUSE;
-
-	if (journal_answered_count(s->journal_fd) != s->worker.answered || clock_now() - s->first_failure > FAILURES_NS)
-		s->failures = 0;
-	if (s->failures == 0)
-		s->first_failure = clock_now();
-	if (s->failures++ == 0)
-		return 0;
-	if (s->failures > FAILURES_MAX)
-		return -1;
-	for (unsigned i = 2; i < s->failures && pause < LONGEST_PAUSE; i++)
-		pause *= 2;
-	return MIN(pause, LONGEST_PAUSE);
-}
-
-static void describe(int status, char ret[64])
-{
-	if (WIFSIGNALED(status))
-		snprintf(ret, 64, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		snprintf(ret, 64, "exit code %d", WEXITSTATUS(status));
-}
-
-static int give_up(struct supervisor *s)
-{
-	log_warning("%s: %u workers in a row have ended without answering anything: the mount is given up, and every access fails; unmount it "
-		    "(fetchfs umount) and mount it again", s->settings->mountpoint, s->failures - 1);
-	supervisor_abort(s);
-	return EXIT_SOFTWARE;
-}
-
-static int on_startup_failure(int status)
-{
-	char how[64];
-
-	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-		return WEXITSTATUS(status);
-	describe(status, how);
-	message_error("the mount's worker ended while it started: %s", how);
-	return EXIT_SOFTWARE;
-}
-
-/* The mount is over, but the cache was not brought in order. */
-static int on_bad_end(struct supervisor *s, int status)
-{
-	char how[64];
-
-	describe(status, how);
-	log_warning("%s: the last worker has ended with %s: the next mount verifies what is in the cache", s->settings->mountpoint, how);
-	return EXIT_SOFTWARE;
-}
-
-/* -1: goes on; else an exit code. */
-static int on_worker_end(struct supervisor *s, int status)
-{
-	bool in_order = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	pid_t pid = s->worker.pid;
-	int64_t pause;
-	char how[64];
-
-	if (!s->is_mounted) {
-		supervisor_close_worker(&s->worker);
-		return s->is_stopping ? 0 : on_startup_failure(status);
-	}
-	if (in_order || s->is_stopping || supervisor_is_unmounted(s)) {
-		supervisor_close_worker(&s->worker);
-		return in_order ? 0 : on_bad_end(s, status);
-	}
-	s->crashed = is_fault(status);
-	pause = pause_after(s);
-	supervisor_close_worker(&s->worker);
-	describe(status, how);
-	if (supervisor_upgrade_go(s))
-		return -1;
-	supervisor_upgrade_fail(s, "the new program ended when it was to take over; the old one goes on");
-	log_warning("%s: worker %ld has ended: %s; another one takes over", s->settings->mountpoint, (long)pid, how);
-	if (pause < 0)
-		return give_up(s);
-	s->restarts++;
-	s->next_start = clock_now() + pause;
-	return pause > 0 ? -1 : start_worker(s) ? EXIT_SOFTWARE : -1;
-}
-
-static void on_candidate_end(struct supervisor *s, int status)
-{
-	char why[160], how[64];
-
-	supervisor_close_worker(&s->upgrade.candidate);
-	describe(status, how);
-	snprintf(why, sizeof(why), WIFEXITED(status) && WEXITSTATUS(status) == 127 ? "it cannot be executed"
-		 : "it ended with %s before it was ready (the log says more); the old program goes on", how);
-	supervisor_upgrade_fail(s, why);
-}
-
 static int on_signal(struct supervisor *s, int signals)
 {
 	struct signalfd_siginfo info;
@@ -326,9 +216,9 @@ static int on_signal(struct supervisor *s, int signals)
 	if (s->retiring.pid > 0 && waitpid(s->retiring.pid, &status, WNOHANG) == s->retiring.pid)
 		supervisor_close_worker(&s->retiring);
 	if (s->upgrade.candidate.pid > 0 && waitpid(s->upgrade.candidate.pid, &status, WNOHANG) == s->upgrade.candidate.pid)
-		on_candidate_end(s, status);
+		supervisor_on_candidate_end(s, status);
 	if (s->worker.pid > 0 && waitpid(s->worker.pid, &status, WNOHANG) == s->worker.pid)
-		return on_worker_end(s, status);
+		return supervisor_on_worker_end(s, status);
 	return s->is_stopping && s->worker.state == WORKER_NONE ? 0 : -1;
 }
 
@@ -373,7 +263,7 @@ static int wait_and_react(struct supervisor *s, int signals)
 	if (code < 0 && polls[POLL_ASKERS].revents)
 		supervisor_upgrade_ask(s);
 	supervisor_upgrade_on_time(s);
-	if (code < 0 && s->next_start && s->next_start <= clock_now() && start_worker(s) != 0)
+	if (code < 0 && s->next_start && s->next_start <= clock_now() && supervisor_start(s) != 0)
 		code = EXIT_SOFTWARE;
 	return code;
 }
@@ -418,7 +308,7 @@ int supervise(struct settings *settings, struct daemon *d, const char *program)
 	supervisor_upgrade_init(s);
 	code = signals < 0 ? EXIT_SOFTWARE : open_all(s);
 	if (code == 0)
-		code = start_worker(s);
+		code = supervisor_start(s);
 	if (code == 0)
 		for (code = -1; code < 0;)
 			code = wait_and_react(s, signals);

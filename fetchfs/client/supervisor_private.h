@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the supervisor's files share: supervisor.c (its life), supervisor_worker.c (starting workers and talking to them), supervisor_mount.c (the mount). */
+/*
+ * What the supervisor's files share: supervisor.c (its life), supervisor_worker.c (starting workers and talking to them), supervisor_end.c (their ends),
+ * supervisor_upgrade.c, supervisor_mount.c (the mount), supervisor_user.c.
+ */
 #ifndef SPORE_FETCHFS_CLIENT_SUPERVISOR_PRIVATE_H
 #define SPORE_FETCHFS_CLIENT_SUPERVISOR_PRIVATE_H
 
@@ -83,6 +86,13 @@ errint_t supervisor_start_worker(struct supervisor *s, int program, struct super
 errint_t supervisor_send_go(struct supervisor *s, struct supervisor_worker *w);
 void supervisor_send_stop(struct supervisor_worker *w);
 void supervisor_close_worker(struct supervisor_worker *w);
+
+/* supervisor.c: a worker now. 0, or an exit code after a message. */
+int supervisor_start(struct supervisor *s);
+
+/* supervisor_end.c. A worker has ended as waitpid says. -1: the mount goes on; else its exit code. */
+int supervisor_on_worker_end(struct supervisor *s, int status);
+void supervisor_on_candidate_end(struct supervisor *s, int status);
 
 /* supervisor_upgrade.c */
 void supervisor_upgrade_init(struct supervisor *s);

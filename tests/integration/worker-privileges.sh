@@ -109,5 +109,7 @@ mount_it -o "user=$user" -c "$T/cache" "$faultd_url/repo"
 fetchfs umount "$T/mnt"
 
 step "what cannot be"
+mkdir -m 700 "$T/lower"
+expect_failure 77 'beneath.*Permission denied' fetchfs mount -o "user=$user,lower=$T/lower" -K "$T/key.pub" -c "$T/cache" "$faultd_url/repo" "$T/mnt"
 expect_failure 66 "no user 'nobody-of-that-name'" fetchfs mount -o user=nobody-of-that-name -K "$T/key.pub" -c "$T/cache" "$faultd_url/repo" "$T/mnt"
 expect_failure 64 'stays root' fetchfs mount -o root,user=1 -K "$T/key.pub" -c "$T/cache" "$faultd_url/repo" "$T/mnt"

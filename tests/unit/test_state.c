@@ -10,7 +10,7 @@
 #include "fetchfs/client/settings_pack.h"
 #include "fetchfs/client/state.h"
 
-#include "common/io.h"
+#include <sys/mman.h>
 
 static void expect_text(int fd, const char *text, bool pending)
 {
@@ -128,6 +128,8 @@ static void test_settings(void **state)
 	struct settings before, after;
 	char url[] = "http://user:secret@host/repo", proxy[] = "http://p:1", options[] = "quota=3G,soft=7,lower=/a:/b,tag=stable,opens,verify=always";
 	_cleanup_close_ int fd = -1;
+	char text[8192];
+	ssize_t size;
 
 	(void)state;
 	settings_init(&before);
@@ -154,10 +156,16 @@ static void test_settings(void **state)
 	settings_done(&before);
 	settings_done(&after);
 	/* Cut short anywhere: an error, or less; never more than there is. */
-	for (off_t size = 400; size > 0; size -= 3) {
+	assert_true(ftruncate(fd, 10) < 0 && pwrite(fd, "x", 1, 0) < 0);
+	size = pread(fd, text, sizeof(text), 0);
+	assert_true(size > 400 && size < (ssize_t)sizeof(text));
+	while ((size -= 3) > 0) {
+		_cleanup_close_ int cut = memfd_create("cut", MFD_CLOEXEC);
 		settings_init(&after);
-		assert_int_equal(ftruncate(fd, size), 0);
-		assert_true(settings_unpack(fd, &after) < 0);
+		assert_int_equal(write(cut, text, (size_t)size), size);
+		/* Where a record ends just there, something may be missing that need not be there. */
+		if (settings_unpack(cut, &after) == 0)
+			assert_true(after.mountpoint && after.url_count == 1 && after.key_count == 1);
 		settings_done(&after);
 	}
 }
