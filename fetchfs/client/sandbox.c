@@ -8,10 +8,10 @@
 #include <sys/syscall.h>
 
 /* Sanitizers look into the process with system calls that no program should have. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAVE_FILTER false
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define HAVE_FILTER false
 #endif
 #endif
