@@ -90,7 +90,7 @@ bool supervisor_is_unmounted(const struct supervisor *s)
 
 void supervisor_unmount(struct supervisor *s)
 {
-	if (!s->mount.session)
+	if (s->mount.device < 0)
 		return;
 	fuse_session_unmount(s->mount.session);
 	fuse_session_destroy(s->mount.session);
@@ -100,9 +100,7 @@ void supervisor_unmount(struct supervisor *s)
 
 void supervisor_abort(struct supervisor *s)
 {
-	/* With its last descriptor the connection ends. */
+	/* With its last descriptor the connection ends. Of libfuse nothing more is wanted: it would unmount. */
 	if (s->mount.device >= 0)
-		close(s->mount.device);
-	s->mount.device = -1;
-	s->mount.session = NULL;
+		close(steal_fd(&s->mount.device));
 }
