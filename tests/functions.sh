@@ -17,11 +17,17 @@ test_mounts=
 test_end() {
 	code=$?
 	trap - EXIT INT TERM
+	ending=
 	for mount in $test_mounts; do
+		ending="$ending $(timeout 2 getfattr --only-values -n user.fetchfs.pid "$mount" 2>/dev/null || :)"
 		umount -l "$mount" 2>/dev/null || fusermount3 -uz "$mount" 2>/dev/null || :
 	done
 	for pid in $test_pids; do
 		kill "$pid" 2>/dev/null || :
+	done
+	# What still brings its cache in order would write into what is being removed.
+	for pid in $ending; do
+		timeout 5 sh -c "while kill -0 $pid 2>/dev/null; do sleep 0.05; done" || :
 	done
 	chmod -R u+rwX "$T" 2>/dev/null || :
 	if [ "$code" -eq 0 ] || [ "$code" -eq 77 ] || [ -z "${KEEP:-}" ]; then
@@ -140,6 +146,16 @@ mount_stat() { getfattr --only-values -n user.fetchfs.stats "$1" 2>/dev/null | t
 mount_pid() { getfattr --only-values -n user.fetchfs.pid "$1" 2>/dev/null; }
 # The process under it that does the work: another one after each of its ends.
 worker_pid() { getfattr --only-values -n user.fetchfs.worker_pid "$1" 2>/dev/null; }
+
+# kill_mount MOUNTPOINT: ends both processes as a power cut would, and returns when they are gone: until then the cache is in use. The dead mount stays.
+kill_mount() {
+	killed="$(mount_pid "$1") $(worker_pid "$1")"
+	kill -9 "${killed% *}"
+	for pid in $killed; do
+		wait_for 10 process_is_gone "$pid"
+	done
+}
+process_is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # serve_faultd NAME DIRECTORY ARGUMENT...: a server that does wrong what it is told (tests/tools/faultd.c); sets faultd_url, and logs to $T/NAME.log.
 # faultd_rules RULES and faultd_count FAULT speak to the one at faultd_url.

@@ -10,7 +10,6 @@ need_root
 command -v getfattr >/dev/null || skip "getfattr (package attr) is not installed"
 
 compare() { treecmp "$T/tree" "$T/mnt" >"$T/differences" || fail "$1: $(cat "$T/differences")"; }
-is_gone() { ! kill -0 "$1" 2>/dev/null; }
 mount_it() { mount_fetchfs "$T/mnt" -K "$T/key.pub" -c "$T/disk/cache" "$@" "$server_url/repo" 2>"$T/mount.log" || fail "$(cat "$T/mount.log")"; }
 
 mkdir -p "$T/www" "$T/tree/dir" "$T/served" "$T/disk"
@@ -43,10 +42,8 @@ compare "while recording"
 fetchfs umount "$T/mnt"
 mount_it -q 4M -o free=0
 compare "with a quota"
-client=$(mount_pid "$T/mnt")
-kill -9 "$client"
+kill_mount "$T/mnt"
 umount -l "$T/mnt"
-wait_for 10 is_gone "$client"
 mount_it
 head -c 3000000 "$T/mnt/large" >"$T/ignored"
 sync "$T/disk"

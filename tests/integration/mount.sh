@@ -15,10 +15,8 @@ compare() {
 }
 # As a power cut takes it away, save that what was written is there.
 kill_client() {
-	client=$(mount_pid "$T/mnt")
-	kill -9 "$client"
+	kill_mount "$T/mnt"
 	umount -l "$T/mnt" 2>/dev/null || fusermount3 -uz "$T/mnt"
-	wait_for 10 is_gone "$client"
 }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 counter() { mount_stat "$T/mnt" "$1"; }

@@ -10,7 +10,6 @@ command -v jq >/dev/null || skip "jq is not installed"
 ctl() { fetchfs ctl "$T/mnt" "$@"; }
 attribute() { getfattr --only-values -n "user.fetchfs.$1" "$T/mnt/$2" 2>/dev/null; }
 is_cached() { [ "$(attribute cached "$1")" = yes ]; }
-is_gone() { ! kill -0 "$1" 2>/dev/null; }
 # shellcheck disable=SC2154 # set by serve_nginx
 mount_it() { mount_fetchfs "$T/mnt" -K "$T/key.pub" -c "$T/cache" "$@" "$server_url/repo"; }
 publish() { fetchfs publish -q -k "$T/key" "$T/www/repo" "$T/tree"; }
@@ -100,10 +99,8 @@ is_folder_gone() { [ ! -e "$1" ]; }
 wait_for 20 is_folder_gone "$old"
 
 step "killed, and pinned files damaged: they are fetched again"
-client=$(mount_pid "$T/mnt")
-kill -9 "$client"
+kill_mount "$T/mnt"
 umount -l "$T/mnt" 2>/dev/null || fusermount3 -uz "$T/mnt"
-wait_for 10 is_gone "$client"
 find "$T/cache/files" -type f -size +1M | while read -r file; do
 	printf x | dd of="$file" bs=1 seek=1000 conv=notrunc status=none
 done

@@ -104,7 +104,7 @@ wait_for 30 profiles_done 1
 [ "$(mount_stat "$T/mnt" profile_present)" -ge 5 ] || fail "what is there was not seen"
 
 step "also after kill -9"
-kill -9 "$(mount_pid "$T/mnt")"
+kill_mount "$T/mnt"
 fetchfs umount -l "$T/mnt" 2>/dev/null || umount -l "$T/mnt"
 before=$(requests)
 mount_here "$server_url/with" "$T/cache"
