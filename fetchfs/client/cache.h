@@ -8,7 +8,7 @@
  *	files/ab/b2-ab...	a pack or a chunk, key: its digest; or a file of several extents, key: the digest of their list
  *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each), .list: digest and length of each
  *	suspect/ab/...		what was in files/ when its last user ended without having marked it clean: verified before its first use
- *	catalogs/b2-...		catalogs, uncompressed; verified whenever they are opened
+ *	catalogs/b2-...		catalogs, uncompressed; read into memory and verified when they are entered
  *	repositories/NAME/	manifest and keyring last accepted; pins (pins.h), and pinned/ (cache_keep.c)
  *
  * Everything appears under its name whole (temporary file and rename); nothing is synced, save at the end of the last user.
@@ -70,13 +70,16 @@ bool cache_is_refusing(const struct cache *c);
 void cache_pin(struct cache *c, const struct digest *key);
 void cache_unpin(struct cache *c, const struct digest *key);
 
-/*
- * A catalog, mapped (cache_unmap) and verified. -ENOENT as above. cache_put_catalog falls back to memory where the disk does not take it, so that it
- * fails with -ENOMEM only.
- */
-errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret);
-errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret);
-void cache_unmap(const void *data, size_t size);
+/* A catalog in memory: a verified copy of its own, which nothing that happens to the cache's files can change. */
+struct cache_catalog {
+	const void *data;
+	size_t size;
+};
+/* -ENOENT: it is not there, or was found damaged (then it is removed); -ENOMEM. */
+errint_t cache_get_catalog(struct cache *c, const struct digest *d, size_t size, struct cache_catalog *ret);
+/* ret (may be NULL): a copy in memory, as cache_get_catalog's; -ENOMEM. Whether the disk takes it too is no error. */
+errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, struct cache_catalog *ret);
+void cache_free_catalog(struct cache_catalog *catalog);
 bool cache_has_catalog(struct cache *c, const struct digest *d);
 
 /* The signed texts of a repository by the repository's name (which the caller has checked). max: as io_read_file. */
