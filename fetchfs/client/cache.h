@@ -17,6 +17,7 @@
 #define SPORE_FETCHFS_CLIENT_CACHE_H
 
 #include "common/digest.h"
+#include "fetchfs/client/memory.h"
 #include "fetchfs/client/stats.h"
 
 struct cache;
@@ -30,6 +31,7 @@ struct cache_config {
 	unsigned free_percent;		/* instead: of its size; neither: 5 %, at most 1 GiB */
 	bool no_free;			/* the file system may be filled to the end */
 	struct stats *stats;
+	struct memory *memory;		/* or NULL */
 };
 
 /* Errors of making and locking the directory. */
@@ -64,16 +66,22 @@ bool cache_may_have(struct cache *c, const struct digest *key);
  * where that does not help: the caller goes on without the cache.
  */
 errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd);
+/* Whether a stretch of a file has this digest. False also where it cannot be read. */
+bool cache_range_is(int fd, uint64_t at, uint64_t size, const struct digest *d);
 /* The last content that was to be put was not taken. */
 bool cache_is_refusing(const struct cache *c);
 /* Contents in use are not evicted. Calls nest. */
 void cache_pin(struct cache *c, const struct digest *key);
 void cache_unpin(struct cache *c, const struct digest *key);
 
-/* A catalog in memory: a verified copy of its own, which nothing that happens to the cache's files can change. */
+/*
+ * A catalog that was verified, as a copy of its own, which nothing that happens to the cache's files can change: in memory, or beyond what the budget has for
+ * catalogs in a file that nobody else can open.
+ */
 struct cache_catalog {
 	const void *data;
 	size_t size;
+	struct memory *charged;	/* NULL: it is in a file that has no name, and in memory as the kernel sees fit */
 };
 /* -ENOENT: it is not there, or was found damaged (then it is removed); -ENOMEM. */
 errint_t cache_get_catalog(struct cache *c, const struct digest *d, size_t size, struct cache_catalog *ret);

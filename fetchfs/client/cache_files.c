@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define PIECE (32 * KIB)	/* on the stack */
 #define TOUCH_SECONDS 60	/* access times need not be finer */
 
 struct cache_pinned {
@@ -55,15 +56,23 @@ errint_t cache_open_whole(struct cache *c, const char *name, uint64_t size, int 
 	return 0;
 }
 
-bool cache_content_is(int fd, const struct digest *key, uint64_t size)
+bool cache_range_is(int fd, uint64_t at, uint64_t size, const struct digest *d)
 {
-	_cleanup_free_ void *data = malloc(size ? (size_t)size : 1);
+	uint8_t piece[PIECE];
+	struct digest_state state;
 	struct digest found;
 
-	if (!data || io_pread_full(fd, data, (size_t)size, 0) != (ssize_t)size)
-		return false;
-	digest_of(data, (size_t)size, &found);
-	return digest_equal(&found, key);
+	digest_begin(&state);
+	while (size > 0) {
+		size_t n = (size_t)MIN(size, (uint64_t)sizeof(piece));
+		if (io_pread_full(fd, piece, n, at) != (ssize_t)n)
+			return false;
+		digest_add(&state, piece, n);
+		at += n;
+		size -= n;
+	}
+	digest_end(&state, &found);
+	return digest_equal(&found, d);
 }
 
 /* A content from before the crash: verified, and then one like the others. */
@@ -77,7 +86,7 @@ static errint_t find_suspect(struct cache *c, const struct digest *key, uint64_t
 	r = cache_open_whole(c, suspect, size, &fd);
 	if (r < 0)
 		return r;
-	if (!cache_content_is(fd, key, size)) {
+	if (!cache_range_is(fd, 0, size, key)) {
 		(void)unlinkat(c->fd, suspect, 0);
 		stats_add(c->stats, cache_bad, 1);
 		return -ENOENT;
@@ -95,7 +104,7 @@ static errint_t find_lower(struct cache *c, const struct digest *key, uint64_t s
 
 	if (r < 0)
 		return r;
-	if (!cache_lower_is_verified(c, key) && !cache_content_is(fd, key, size)) {
+	if (!cache_lower_is_verified(c, key) && !cache_range_is(fd, 0, size, key)) {
 		cache_lower_bad(c, key);
 		return -ENOENT;
 	}

@@ -60,6 +60,8 @@ struct cache {
 	int fd, lock_fd, finish_fd;
 	bool has_suspects;
 	struct stats *stats;
+	struct memory *memory;
+	bool on_disk;
 	struct cache_room room;
 	char *ram_path;			/* to be removed at the end */
 	int lower[CACHE_MAX_LOWER];
@@ -93,9 +95,6 @@ errint_t cache_open_whole(struct cache *c, const char *name, uint64_t size, int 
 errint_t cache_write_file(struct cache *c, unsigned folder, const char *name, const void *data, size_t size, int *ret_fd);
 /* A file under its final name, written beside it and renamed; synced: on the disk before it gets the name. */
 errint_t cache_replace(struct cache *c, const char *name, const void *data, size_t size, bool synced);
-
-/* The whole file has the digest. */
-bool cache_content_is(int fd, const struct digest *key, uint64_t size);
 
 /* A cache in memory: its limit, its directory in c->fd; c->ram_path is removed by the second. */
 uint64_t cache_ram_quota(const struct cache_config *config);

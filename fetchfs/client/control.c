@@ -68,6 +68,9 @@ static int stats(void *context, const struct ctl_request *request, struct ctl_re
 	stats_read(c->stats, counters);
 	for (size_t i = 0; i < STATS_COUNT; i++)
 		ctl_number(reply->root, counters[i].name, counters[i].value);
+	ctl_number(reply->root, "memory_bound_bytes", c->memory->bound);
+	ctl_number(reply->root, "memory_used_bytes", memory_used(c->memory));
+	ctl_number(reply->root, "memory_resident_bytes", memory_resident());
 	return 0;
 }
 
@@ -215,7 +218,7 @@ static int version(void *context, const struct ctl_request *request, struct ctl_
 
 const struct ctl_verb control_verbs[] = {
 	{ "info", "", "what is mounted, from where, and since when", 0, 0, info },
-	{ "stats", "", "counters since the mount began", 0, 0, stats },
+	{ "stats", "", "counters since the mount began, and its memory", 0, 0, stats },
 	{ "status", "", "counters, cache and mirrors in one reply, as fetchfs top shows them", 0, 0, status },
 	{ "cache", "[evict SIZE]", "what the cache holds; or frees at least SIZE of it, what was not used for longest first", 0, 2, cache },
 	{ "mirrors", "[reset]", "how each server does; or forgets their faults and tries at once what waits", 0, 1, mirrors },

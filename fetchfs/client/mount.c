@@ -28,6 +28,7 @@ struct mount {
 	struct settings settings;
 	struct daemon daemon;
 	struct stats stats;
+	struct memory memory;
 	struct cache *cache;
 	struct transport *transport;
 	struct store *store;
@@ -72,7 +73,7 @@ static int open_cache(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	struct cache_config config = { .path = s->in_memory ? NULL : s->cache, .lower = s->lower, .quota = s->quota, .quota_percent = s->quota_percent,
-				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = &m->stats };
+				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = &m->stats, .memory = &m->memory };
 	errint_t r = cache_open(&config, &m->cache);
 
 	if (config.path && can_do_without(r)) {
@@ -100,7 +101,7 @@ static int open_transport(struct mount *m)
 		.urls = (const char *const *)s->secret_urls, .url_count = s->url_count, .proxy = s->proxy, .ca_file = s->ca_file,
 		.cert_file = s->cert_file, .key_file = s->key_file, .credentials_file = s->credentials_file, .headers_file = s->headers_file,
 		.limits = s->limits, .self_contained = s->root,
-		.parallel = s->parallel, .report = report, .report_context = m, .stats = &m->stats,
+		.parallel = s->parallel, .report = report, .report_context = m, .stats = &m->stats, .memory = &m->memory,
 	};
 	char error[TRANSPORT_ERROR_SIZE];
 	errint_t r = transport_open(&config, &m->transport, error);
@@ -120,7 +121,7 @@ static int open_transport(struct mount *m)
 
 static int open_store(struct mount *m)
 {
-	struct store_config config = { .transport = m->transport, .cache = m->cache, .stats = &m->stats, .timeout = m->settings.timeout };
+	struct store_config config = { .transport = m->transport, .cache = m->cache, .stats = &m->stats, .memory = &m->memory, .timeout = m->settings.timeout };
 	errint_t r = store_open(&config, &m->store);
 
 	if (r < 0)
@@ -209,7 +210,7 @@ static int open_control(struct mount *m)
 	const struct settings *s = &m->settings;
 
 	m->control = (struct control){ .mountpoint = s->mountpoint, .cache_path = s->cache, .snapshot = &m->snapshot, .cache = m->cache,
-				       .transport = m->transport, .stats = &m->stats, .passthrough = passes, .passthrough_context = m,
+				       .transport = m->transport, .stats = &m->stats, .memory = &m->memory, .passthrough = passes, .passthrough_context = m,
 				       .offline = m->offline, .since = time(NULL) };
 	if (s->log_level)
 		log_set_level(s->log_level);
@@ -313,7 +314,7 @@ static int open_fs(struct mount *m)
 		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice,
 		.socket = m->ctl ? ctl_path(m->ctl) : NULL, .mounted = mounted, .context = m,
 	};
-	errint_t r = options ? files_new(m->store, m->cache, &m->stats, s->verify, &m->files) : -ENOMEM;
+	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->memory, s->verify, &m->files) : -ENOMEM;
 
 	if (r == 0) {
 		config.files = m->files;
@@ -405,12 +406,15 @@ static void close_all(struct mount *m)
 	chain_choice_done(&m->choice);
 	if (m->cache)
 		cache_close(m->cache);
+	memory_done(&m->memory);
 }
 
 static int serve(struct mount *m)
 {
-	int code = open_cache(m);
+	int code;
 
+	memory_init(&m->memory, m->settings.memory);
+	code = open_cache(m);
 	if (code == 0)
 		code = open_transport(m);
 	if (code == 0)

@@ -143,7 +143,7 @@ static errint_t read_extents(struct files *f, const struct place *place, bool ba
 		if (r != -EINPROGRESS)
 			event_end(&w.event, r);
 		r = event_wait(&w.event);
-		free(w.read.data);
+		files_read_free(f, &w.read);
 		at += e.length;
 	}
 	return r;

@@ -9,6 +9,7 @@
 #define SPORE_FETCHFS_CLIENT_TRANSPORT_H
 
 #include "common/base.h"
+#include "fetchfs/client/memory.h"
 #include "fetchfs/client/stats.h"
 
 #define TRANSPORT_MAX_MIRRORS 16
@@ -38,6 +39,7 @@ struct transport_config {
 	/* Told in the transport's thread when nothing can be fetched (at growing intervals) and when it works again. May be NULL. */
 	void (*report)(void *context, bool trouble, const char *text);
 	void *report_context;
+	struct memory *memory;		/* bodies are asked for as there is room for them; NULL: always */
 	struct stats *stats;
 };
 
@@ -69,6 +71,7 @@ struct transport_request {
 	/* The transport's own. */
 	struct transport_request *next;
 	int state;
+	uint64_t reserved;	/* bytes of memory */
 	unsigned attempts;
 	bool fresh;		/* caches on the way must not answer: they may hold the wrong thing */
 	int used_proxy;
