@@ -120,6 +120,10 @@ static void note_success(struct transport *t, const struct transport_slot *s)
 
 	transport_mirror_worked(t, s);
 	was_bad |= proxy_worked(&t->proxies, s->route.proxy);
+	if (s->route.proxy >= 0) {
+		t->proxies.proxies[s->route.proxy].good++;
+		t->proxies.proxies[s->route.proxy].bytes += s->size;
+	}
 	transport_hedge_earn(t);
 	if (was_bad)
 		transport_wake_delayed(t);

@@ -80,11 +80,14 @@ struct transport_request {
 	int64_t due;
 };
 
+/* How a proxy did since the mount began. */
 struct transport_proxy_state {
 	char url[TRANSPORT_ERROR_SIZE];	/* without user and password; "DIRECT" */
-	unsigned group;
-	unsigned faults;
-	int64_t bad_until;
+	unsigned group;			/* from 0 */
+	bool preferred;			/* the next request goes there */
+	uint64_t good, faults, bytes;	/* as of a mirror */
+	unsigned faults_in_row;
+	int64_t retry_in;		/* ns while others are preferred */
 };
 
 /*
