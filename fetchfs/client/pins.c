@@ -328,6 +328,37 @@ void pins_sum(struct pins *p, uint64_t *ret_bytes, uint64_t *ret_incomplete)
 	pthread_mutex_unlock(&p->lock);
 }
 
+errint_t pins_fetch(struct pins *p, const char *path, void (*counted)(void *context, uint64_t files, uint64_t bytes), void *context, struct pins_result *ret)
+{
+	_cleanup_free_ char *normal = NULL;
+	errint_t r = pins_normalize(path, &normal);
+	struct pin *i;
+
+	*ret = (struct pins_result){ .files = 0 };
+	if (r < 0)
+		return r;
+	p->counted = counted;
+	p->counted_context = context;
+	pthread_mutex_lock(&p->lock);
+	r = open_folder(p);
+	i = r == 0 ? add_pin(p, normal, PIN_BY_USER) : NULL;
+	if (i) {
+		work_on(p, i);
+		*ret = (struct pins_result){ .files = i->files - i->missing, .bytes = i->bytes, .missing = i->missing, .error = i->error, .no_such = i->no_such };
+	} else if (r == 0) {
+		r = -ENOMEM;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+void pins_cancel(struct pins *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* lock held */
 static void put_pin(json_t *o, const struct pin *i)
 {

@@ -41,6 +41,8 @@ struct pins {
 	bool tree_known;	/* it has been */
 	bool moved;		/* the folder is that of the snapshot before */
 	pthread_t thread;
+	void (*counted)(void *context, uint64_t files, uint64_t bytes);	/* of pins_fetch */
+	void *counted_context;
 };
 
 /* Paths, each to be freed. */

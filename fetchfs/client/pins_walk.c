@@ -93,6 +93,8 @@ static void count(struct pin_walk *w, uint64_t bytes, errint_t r)
 		w->pin->error = reason(r);
 	}
 	pthread_mutex_unlock(&w->pins->lock);
+	if (w->pins->counted)
+		w->pins->counted(w->pins->counted_context, w->pin->files, w->pin->bytes);
 }
 
 /* The tree's list is not the word of who owns the disk. */

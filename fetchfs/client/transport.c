@@ -278,7 +278,7 @@ static struct transport_queue *next_queue(struct transport *t)
 		return NULL;
 	if (t->demand.first)
 		return memory_fits(t->memory, MEMORY_TRANSFERS, transport_memory_need(t->demand.first), MEMORY_DEMAND) ? &t->demand : NULL;
-	if (!t->background.first || t->in_flight + 2 >= 2 * t->parallel || !has_slot_for_background(t))
+	if (!t->background.first || t->in_flight + MIN(2, 2 * t->parallel - 1) >= 2 * t->parallel || !has_slot_for_background(t))
 		return NULL;
 	return memory_fits(t->memory, MEMORY_TRANSFERS, transport_memory_need(t->background.first), MEMORY_BACKGROUND) ? &t->background : NULL;
 }
@@ -463,9 +463,14 @@ void transport_stop(struct transport *t)
 {
 	struct transport_request *r;
 
+	bool again;
+
 	pthread_mutex_lock(&t->lock);
+	again = t->stop;
 	t->stop = true;
 	pthread_mutex_unlock(&t->lock);
+	if (again)
+		return;
 	curl_multi_wakeup(t->multi);
 	pthread_join(t->thread, NULL);
 	for (unsigned i = 0; i < t->slot_count; i++) {

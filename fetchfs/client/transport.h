@@ -95,7 +95,7 @@ struct transport_proxy_state {
  * ret_error says more, or is empty.
  */
 errint_t transport_open(const struct transport_config *config, struct transport **ret, char ret_error[TRANSPORT_ERROR_SIZE]);
-/* Ends the thread. Requests under way, and those that still come, end with -ECANCELED; their owners may still call transport_finish. */
+/* Ends the thread; once more does nothing. Requests under way, and those that still come, end with -ECANCELED; their owners may still call transport_finish. */
 void transport_stop(struct transport *t);
 void transport_free(struct transport *t);
 
