@@ -5,56 +5,22 @@
 #include "fetchfs/client/client.h"
 #include "common/io.h"
 #include "common/message.h"
-#include "fetchfs/client/chain.h"
-#include "fetchfs/client/control.h"
-#include "fetchfs/client/daemon.h"
-#include "fetchfs/client/follow.h"
-#include "fetchfs/client/fs.h"
 #include "fetchfs/client/log.h"
-#include "fetchfs/client/pins.h"
-#include "fetchfs/client/prefetch.h"
-#include "fetchfs/client/record.h"
-#include "fetchfs/client/scrub.h"
-#include "fetchfs/client/settings.h"
-#include "fetchfs/client/verbs.h"
+#include "fetchfs/client/mount.h"
 
 #include <libgen.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
 
-/* A mount and all that it stands on. */
-struct mount {
-	struct settings settings;
-	struct daemon daemon;
-	struct stats stats;
-	struct cache *cache;
-	struct transport *transport;
-	struct store *store;
-	struct chain_config chain;
-	struct chain_choice choice;	/* until the follower has it */
-	bool offline, kept;
-	struct snapshot snapshot;
-	bool has_snapshot;
-	struct files *files;
-	struct fs *fs;
-	struct scrub_control scrub;
-	struct control control;
-	struct ctl *ctl;
-	struct pins *pins;
-	struct record *record;
-	struct prefetch *prefetch;
-	struct follow *follow;
-};
-
 static struct mount the_mount;
 
-static void report(void *context, bool is_trouble, const char *text)
+void mount_report(void *context, bool is_trouble, const char *text)
 {
 	const struct mount *m = context;
 
-	/* Before the mount exists, its failure says it all. */
-	if (!m->fs)
+	/* Before that, the failure says it all. */
+	if (!m->talks)
 		return;
 	if (is_trouble)
 		log_warning("%s: %s", m->settings.mountpoint, text);
@@ -72,7 +38,7 @@ static int open_cache(struct mount *m)
 {
 	const struct settings *s = &m->settings;
 	struct cache_config config = { .path = s->in_memory ? NULL : s->cache, .lower = s->lower, .quota = s->quota, .quota_percent = s->quota_percent,
-				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = &m->stats };
+				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = &m->stats, .memory = &m->memory };
 	errint_t r = cache_open(&config, &m->cache);
 
 	if (config.path && can_do_without(r)) {
@@ -100,7 +66,7 @@ static int open_transport(struct mount *m)
 		.urls = (const char *const *)s->secret_urls, .url_count = s->url_count, .proxy = s->proxy, .ca_file = s->ca_file,
 		.cert_file = s->cert_file, .key_file = s->key_file, .credentials_file = s->credentials_file, .headers_file = s->headers_file,
 		.limits = s->limits, .self_contained = s->root,
-		.parallel = s->parallel, .report = report, .report_context = m, .stats = &m->stats,
+		.parallel = s->parallel, .report = mount_report, .report_context = m, .stats = &m->stats, .memory = &m->memory,
 	};
 	char error[TRANSPORT_ERROR_SIZE];
 	errint_t r = transport_open(&config, &m->transport, error);
@@ -120,7 +86,7 @@ static int open_transport(struct mount *m)
 
 static int open_store(struct mount *m)
 {
-	struct store_config config = { .transport = m->transport, .cache = m->cache, .stats = &m->stats, .timeout = m->settings.timeout };
+	struct store_config config = { .transport = m->transport, .cache = m->cache, .stats = &m->stats, .memory = &m->memory, .timeout = m->settings.timeout };
 	errint_t r = store_open(&config, &m->store);
 
 	if (r < 0)
@@ -209,7 +175,7 @@ static int open_control(struct mount *m)
 	const struct settings *s = &m->settings;
 
 	m->control = (struct control){ .mountpoint = s->mountpoint, .cache_path = s->cache, .snapshot = &m->snapshot, .cache = m->cache,
-				       .transport = m->transport, .stats = &m->stats, .passthrough = passes, .passthrough_context = m,
+				       .transport = m->transport, .stats = &m->stats, .memory = &m->memory, .passthrough = passes, .passthrough_context = m,
 				       .offline = m->offline, .since = time(NULL) };
 	if (s->log_level)
 		log_set_level(s->log_level);
@@ -280,7 +246,7 @@ static char *mount_options(const struct settings *s)
 static int open_record(struct mount *m)
 {
 	const char *file = m->settings.record;
-	errint_t r = record_new(&m->snapshot, report, m, &m->record);
+	errint_t r = record_new(&m->snapshot, mount_report, m, &m->record);
 
 	if (r == 0 && file)
 		r = record_start(m->record, file);
@@ -296,7 +262,7 @@ static void start_prefetch(struct mount *m)
 	const struct settings *s = &m->settings;
 	struct prefetch_config config = {
 		.profiles = s->profile, .has_budget = s->has_prefetch, .budget = s->prefetch, .rate = s->prefetch_rate, .manifest = &m->choice.manifest,
-		.snapshot = &m->snapshot, .files = m->files, .store = m->store, .cache = m->cache, .stats = &m->stats, .report = report, .context = m,
+		.snapshot = &m->snapshot, .files = m->files, .store = m->store, .cache = m->cache, .stats = &m->stats, .report = mount_report, .context = m,
 	};
 	errint_t r = prefetch_start(&config, &m->prefetch);
 
@@ -313,11 +279,12 @@ static int open_fs(struct mount *m)
 		.passthrough = s->passthrough, .opens = s->opens, .splice = !s->no_splice,
 		.socket = m->ctl ? ctl_path(m->ctl) : NULL, .mounted = mounted, .context = m,
 	};
-	errint_t r = options ? files_new(m->store, m->cache, &m->stats, s->verify, &m->files) : -ENOMEM;
+	errint_t r = options ? files_new(m->store, m->cache, &m->stats, &m->memory, s->verify, &m->files) : -ENOMEM;
 
 	if (r == 0) {
 		config.files = m->files;
 		r = fs_open(&config, s->mountpoint, &m->fs);
+		m->talks = r == 0;
 	}
 	if (r == 0)
 		return 0;
@@ -362,7 +329,7 @@ static int start_following(struct mount *m)
 	const struct settings *s = &m->settings;
 	struct follow_config config = {
 		.chain = &m->chain, .choice = &m->choice, .snapshot = &m->snapshot, .tell = tell_kernel, .changed = changed, .tell_context = m, .stats = &m->stats,
-		.follows = s->follow, .ttl = s->ttl, .limit = s->mount_timeout, .report = report, .report_context = m,
+		.follows = s->follow, .ttl = s->ttl, .limit = s->mount_timeout, .report = mount_report, .report_context = m,
 	};
 	errint_t r = follow_start(&config, &m->follow);
 
@@ -371,8 +338,7 @@ static int start_following(struct mount *m)
 	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
-/* The order matters: what brings answers ends first, then those who give them, then what they give them to. */
-static void close_all(struct mount *m)
+void mount_close(struct mount *m)
 {
 	if (m->ctl)
 		ctl_stop(m->ctl);
@@ -405,12 +371,15 @@ static void close_all(struct mount *m)
 	chain_choice_done(&m->choice);
 	if (m->cache)
 		cache_close(m->cache);
+	memory_done(&m->memory);
 }
 
-static int serve(struct mount *m)
+int mount_open_layers(struct mount *m)
 {
-	int code = open_cache(m);
+	int code;
 
+	memory_init(&m->memory, m->settings.memory);
+	code = open_cache(m);
 	if (code == 0)
 		code = open_transport(m);
 	if (code == 0)
@@ -419,6 +388,13 @@ static int serve(struct mount *m)
 		code = open_chain(m);
 	if (code == 0)
 		code = open_snapshot(m);
+	return code;
+}
+
+static int serve(struct mount *m)
+{
+	int code = mount_open_layers(m);
+
 	if (code == 0)
 		code = keep_choice(m);
 	if (code == 0)
@@ -444,7 +420,7 @@ static int serve(struct mount *m)
 			code = EXIT_SOFTWARE;
 		}
 	}
-	close_all(m);
+	mount_close(m);
 	return code;
 }
 

@@ -20,6 +20,7 @@
 /* A loaded catalog in its place in the tree. */
 struct tree {
 	struct catalog c;
+	struct cache_catalog image;	/* what c reads */
 	struct digest digest;
 	uint64_t base;			/* inode number = 1 + base + index, save where it is inherited */
 	struct id_runs inherited;	/* from catalogs that stood here before, by index */

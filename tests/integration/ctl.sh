@@ -65,6 +65,20 @@ cat "$T/mnt/etc/file1" >/dev/null
 [ "$(value stats opens)" -ge 1 ] || fail "no opens"
 ctl stats | grep -q '^bytes_fetched ' || fail "text"
 
+step "mirrors: which one is preferred, and what was measured of it; proxies as well"
+[ "$(value mirrors 'mirrors|map(.preferred)|join(" ")')" = "false true" ] || fail "preferred: $(ctl mirrors)"
+[ "$(value mirrors 'mirrors[0].latency_microseconds')" = null ] || fail "a latency of a server that never answered"
+[ "$(value mirrors 'mirrors[1].latency_microseconds')" -gt 0 ] || fail "no latency: $(ctl --json mirrors)"
+ctl mirrors | grep -q 'preferred.*latency' || fail "text: $(ctl mirrors)"
+[ "$(value mirrors 'proxies')" = null ] || fail "proxies where there are none"
+mount_fetchfs "$T/mnt-proxies" -K "$T/key.pub" -c "$T/cache-proxies" -o 'proxy=http://me:secret@127.0.0.1:1;DIRECT' "$server_url/repo"
+fetchfs ctl --json "$T/mnt-proxies" mirrors >"$T/proxies"
+jq -e '[.proxies[] | [.url, .group, .state, .preferred, .good > 0, .faults > 0]] == [["http://127.0.0.1:1", 0, "bad", false, false, true], ["DIRECT", 1, "good", true, true, false]]' \
+	"$T/proxies" >/dev/null || fail "proxies: $(cat "$T/proxies")"
+fetchfs ctl "$T/mnt-proxies" mirrors | grep -q '^DIRECT ' || fail "text: $(fetchfs ctl "$T/mnt-proxies" mirrors)"
+grep -q secret "$T/proxies" && fail "the password of a proxy is shown"
+fetchfs umount "$T/mnt-proxies"
+
 step "mirrors: the bad one is told with its fault, without its password, and can be forgiven"
 [ "$(value mirrors 'mirrors|length')" = 2 ] || fail "not two mirrors"
 [ "$(value mirrors 'mirrors[0].state')" = bad ] || fail "the first one is not bad: $(ctl mirrors)"

@@ -47,6 +47,13 @@ says 'http://a/|/dev/vdb|yes| nonsense=2' "$read_settings"'echo "$cfg_repository
 cmdline 'spore.repository="http://a/ http://b/" x="y z" "spore.tag=a b" spore.proxy="open'
 says 'http://a/ http://b/|a b|"open' "$read_settings"'echo "$cfg_repository|$cfg_tag|$cfg_proxy"'
 
+step "files for the servers, and proxies, stay one mount option each"
+conf 'cafile=/etc/spore/access/ca.pem' 'cert=/root/cert.pem' 'certkey=/etc/spore/../../root/key' 'headers=/etc/spore/access/h,allow_other' 'proxy=http://a,opens'
+cmdline 'spore.credentials=/etc/spore/access/credentials'
+says '/etc/spore/access/ca.pem||||/etc/spore/access/credentials|' "$read_settings"'echo "$cfg_cafile|$cfg_cert|$cfg_certkey|$cfg_headers|$cfg_credentials|$cfg_proxy"'
+cmdline 'spore.cafile='
+says '' "$read_settings"'echo "$cfg_cafile"'
+
 step "nothing in a setting is evaluated"
 touch "$T/bin/marker"
 for hostile in 'spore.tag=$(touch${IFS}'"$T"'/evil)' 'spore.tag=`touch '"$T"'/evil`' 'spore.tag=;touch${IFS}'"$T"'/evil;' \
