@@ -30,50 +30,23 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyou
 certificate server 'subjectAltName=IP:127.0.0.1'
 certificate client 'extendedKeyUsage=clientAuth'
 
-port=$((24000 + $$ % 15000))
 start() {
-	cat >"$T/nginx/nginx.conf" <<-END
-		worker_processes 1;
-		user root;
-		daemon off;
-		pid $T/nginx/pid;
-		error_log $T/nginx/error.log;
-		events { worker_connections 64; }
-		http {
-			access_log $T/nginx/access.log;
-			client_body_temp_path $T/nginx/body;
-			proxy_temp_path $T/nginx/proxy;
-			fastcgi_temp_path $T/nginx/fastcgi;
-			uwsgi_temp_path $T/nginx/uwsgi;
-			scgi_temp_path $T/nginx/scgi;
-			ssl_certificate $T/tls/server.pem;
-			ssl_certificate_key $T/tls/server.key;
-			ssl_client_certificate $T/tls/ca.pem;
-			ssl_verify_client on;
-			server {
-				listen 127.0.0.1:$port ssl;
-				root $T/www;
-				if (\$http_authorization != "Bearer token-of-test") { return 403; }
-				if (\$http_x_site != "one") { return 403; }
-			}
+	port=$server_port
+	# shellcheck disable=SC2119 # no prefix
+	start_nginx_with <<-END
+		ssl_certificate $T/tls/server.pem;
+		ssl_certificate_key $T/tls/server.key;
+		ssl_client_certificate $T/tls/ca.pem;
+		ssl_verify_client on;
+		server {
+			listen 127.0.0.1:$port ssl;
+			root $T/www;
+			if (\$http_authorization != "Bearer token-of-test") { return 403; }
+			if (\$http_x_site != "one") { return 403; }
 		}
 	END
-	rm -f "$T/nginx/pid"
-	nginx -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" 2>"$T/nginx/output" &
-	nginx_pid=$!
-	while kill -0 "$nginx_pid" 2>/dev/null; do
-		if [ -s "$T/nginx/pid" ] && grep -q . "$T/nginx/pid"; then
-			end_with_test "$nginx_pid"
-			return 0
-		fi
-		sleep 0.05
-	done
-	return 1
 }
-until start; do
-	port=$((port + 1))
-	[ "$port" -lt 39100 ] || fail "nginx does not start: $(cat "$T/nginx/output")"
-done
+on_free_port start
 
 # make_root: the initrd's root as far as the stage looks at it.
 make_root() {
