@@ -18,6 +18,8 @@ test_end() {
 	code=$?
 	trap - EXIT INT TERM
 	for mount in $test_mounts; do
+		# This one waits for the client, which is writing into $T until then.
+		! grep -qF " $mount " /proc/self/mountinfo || timeout 20 fetchfs umount "$mount" 2>/dev/null || :
 		umount -l "$mount" 2>/dev/null || fusermount3 -uz "$mount" 2>/dev/null || :
 	done
 	for pid in $test_pids; do
