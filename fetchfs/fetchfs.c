@@ -28,6 +28,9 @@ static const struct command *const verbs[] = {
 #endif
 #if HAVE_CLIENT
 	&client_mount_command, &client_umount_command, &client_ctl_command, &client_top_command,
+#ifndef SPORE_GUEST
+	&client_preload_command,
+#endif
 #endif
 };
 

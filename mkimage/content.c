@@ -9,6 +9,8 @@
 
 #define MAX_KEYS 16
 #define MAX_KEY_FILE (4 * KIB)
+#define MAX_ACCESS_FILE (1 * MIB)
+#define ACCESS_FOLDER "etc/spore/access"
 
 struct text {
 	char *data;
@@ -155,6 +157,64 @@ static errint_t add_keys(const struct content_request *q, struct payload *t, str
 	return 0;
 }
 
+/* What the guest needs to be let in at the servers. Of a name in the initrd, since the names outside may be anything. */
+static const struct access_file {
+	enum definition_key key;
+	const char *name, *what;
+	uint32_t mode;
+	bool is_pem;
+} access_files[] = {
+	{ DEF_CAFILE, "ca.pem", "file of authorities", 0444, true },
+	{ DEF_CERT, "cert.pem", "client certificate", 0600, true },
+	{ DEF_CERTKEY, "key.pem", "client key", 0600, true },
+	{ DEF_CREDENTIALS, "credentials", "file of credentials", 0600, false },
+	{ DEF_HEADERS, "headers", "file of headers", 0600, false },
+};
+
+static bool is_given(const struct definition *d, enum definition_key key)
+{
+	return d->values[key] && *d->values[key];
+}
+
+static errint_t add_access_file(const struct content_request *q, const struct access_file *a, struct recipe *initrd, struct problem *p)
+{
+	_cleanup_free_ char *path = definition_expand(q->definition->values[a->key], q->build_dir, q->arch->name, q->arch->loader);
+	_cleanup_free_ char *inside = io_format(ACCESS_FOLDER "/%s", a->name), *data = NULL;
+	char where[256];
+	size_t size;
+
+	if (!path || !inside)
+		return no_memory(p);
+	definition_where(q->definition, a->key, where, sizeof(where));
+	errint_t r = io_read_file(path, MAX_ACCESS_FILE, &data, &size);
+	if (r < 0)
+		return problem_set(p, r, r == -EFBIG ? EXIT_DATA : EXIT_NO_INPUT, "cannot read the %s %s (%s): %s", a->what, path, where,
+				   r == -EFBIG ? "it is larger than 1 MiB" : problem_reason(r));
+	if (a->is_pem && !strstr(data, "-----BEGIN "))
+		return problem_set(p, -EBADMSG, EXIT_DATA, "the %s %s (%s) is no PEM file: it lacks a line '-----BEGIN ...'", a->what, path, where);
+	return recipe_add_file(initrd, inside, a->mode, data, size, p);
+}
+
+static errint_t add_access(const struct content_request *q, struct recipe *initrd, struct problem *p)
+{
+	const struct definition *d = q->definition;
+	errint_t r = 0;
+
+	if (is_given(d, DEF_CERTKEY) && !is_given(d, DEF_CERT))
+		return problem_set(p, -EINVAL, EXIT_CONFIG, "certkey is given without cert: name the client certificate that it belongs to");
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(access_files); i++)
+		if (is_given(d, access_files[i].key))
+			r = add_access_file(q, &access_files[i], initrd, p);
+	return r;
+}
+
+static void print_access(FILE *f, const struct definition *d)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(access_files); i++)
+		if (is_given(d, access_files[i].key))
+			fprintf(f, "%s=/" ACCESS_FOLDER "/%s\n", definition_key_name(access_files[i].key), access_files[i].name);
+}
+
 /* etc/spore/image.conf: what the definition says to the guest. */
 static errint_t add_settings(const struct content_request *q, struct recipe *initrd, struct problem *p)
 {
@@ -173,6 +233,7 @@ static errint_t add_settings(const struct content_request *q, struct recipe *ini
 		if (definition_is_guest_setting((enum definition_key)k) && value && *value)
 			fprintf(f, "%s=%s\n", definition_key_name((enum definition_key)k), value);
 	}
+	print_access(f, q->definition);
 	bool failed = ferror(f);
 	if (fclose(f) != 0 || failed)
 		return no_memory(p);
@@ -203,6 +264,8 @@ static errint_t add_initrd(const struct content_request *q, struct payload *t, s
 	errint_t r = recipe_read(&initrd, recipe, &places, p);
 	if (r == 0)
 		r = add_keys(q, t, &initrd, s, p);
+	if (r == 0)
+		r = add_access(q, &initrd, p);
 	if (r == 0)
 		r = add_settings(q, &initrd, p);
 	if (r == 0)

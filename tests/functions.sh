@@ -17,17 +17,13 @@ test_mounts=
 test_end() {
 	code=$?
 	trap - EXIT INT TERM
-	ending=
 	for mount in $test_mounts; do
-		ending="$ending $(timeout 2 getfattr --only-values -n user.fetchfs.pid "$mount" 2>/dev/null || :)"
+		# This one waits for the client, which is writing into $T until then.
+		! grep -qF " $mount " /proc/self/mountinfo || timeout 20 fetchfs umount "$mount" 2>/dev/null || :
 		umount -l "$mount" 2>/dev/null || fusermount3 -uz "$mount" 2>/dev/null || :
 	done
 	for pid in $test_pids; do
 		kill "$pid" 2>/dev/null || :
-	done
-	# What still brings its cache in order would write into what is being removed.
-	for pid in $ending; do
-		timeout 5 sh -c "while kill -0 $pid 2>/dev/null; do sleep 0.05; done" || :
 	done
 	chmod -R u+rwX "$T" 2>/dev/null || :
 	if [ "$code" -eq 0 ] || [ "$code" -eq 77 ] || [ -z "${KEEP:-}" ]; then
@@ -80,44 +76,39 @@ wait_for() {
 	done
 }
 
-# serve_nginx DIRECTORY: a web server on 127.0.0.1 that ends with the test; sets server_url and server_port. It sends each body with at most
-# server_limit_rate bytes a second, where that is set. stop_nginx and start_nginx: the same one,
-# on the same port.
-serve_nginx() {
-	command -v nginx >/dev/null || skip "nginx is not installed"
-	server_root=$(cd "$1" && pwd)
+# start_nginx_with [PREFIX...] <<END: nginx (by the command PREFIX) with these lines of its http block; ends with the test. Sets server_pid and server_log; false:
+# it has ended, and $T/nginx/error.log says why. Its log of requests is as usual unless the lines name a format 'test'. stop_nginx.
+# shellcheck disable=SC2120 # some give a prefix
+start_nginx_with() {
 	mkdir -p "$T/nginx"
 	chmod 755 "$T"
-	server_port=$((20000 + $$ % 20000))
-	until start_nginx; do
-		server_port=$((server_port + 1))
-		[ "$server_port" -lt 40100 ] || fail "no port for nginx: $(cat "$T/nginx/error.log")"
-	done
-	# shellcheck disable=SC2034 # for the tests
-	server_url=http://127.0.0.1:$server_port
-}
-
-start_nginx() {
+	server_log=$T/nginx/access.log
+	http_lines=$(cat)
+	log_format=
+	case $http_lines in *'log_format test'*) log_format='test' ;; esac
 	cat >"$T/nginx/nginx.conf" <<-END
 		worker_processes 1;
 		$([ "$(id -u)" -ne 0 ] || echo "user root;")
 		daemon off;
 		pid $T/nginx/pid;
 		error_log $T/nginx/error.log;
-		events { worker_connections 256; }
+		events { worker_connections 512; }
 		http {
-			access_log $T/nginx/access.log;
-			keepalive_requests 100000;
+			default_type application/octet-stream;
+			sendfile on;
+			tcp_nopush on;
+			keepalive_requests 1000000;
 			client_body_temp_path $T/nginx/body;
 			proxy_temp_path $T/nginx/proxy;
 			fastcgi_temp_path $T/nginx/fastcgi;
 			uwsgi_temp_path $T/nginx/uwsgi;
 			scgi_temp_path $T/nginx/scgi;
-			server { listen 127.0.0.1:$server_port; root $server_root; limit_rate ${server_limit_rate:-0}; }
+			$http_lines
+			access_log $server_log $log_format;
 		}
 	END
 	rm -f "$T/nginx/pid"
-	nginx -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" 2>"$T/nginx/start.log" &
+	"$@" nginx -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" 2>"$T/nginx/start.log" &
 	server_pid=$!
 	while kill -0 "$server_pid" 2>/dev/null; do
 		if [ -s "$T/nginx/pid" ] && grep -q . "$T/nginx/pid"; then
@@ -132,6 +123,32 @@ start_nginx() {
 stop_nginx() {
 	kill "$server_pid"
 	wait "$server_pid" 2>/dev/null || :
+}
+
+# on_free_port COMMAND...: until the command succeeds, with another server_port each time. Tests run side by side: each begins at a place of its own.
+on_free_port() {
+	command -v nginx >/dev/null || skip "nginx is not installed"
+	server_port=$((20000 + $$ % 20000))
+	until "$@"; do
+		server_port=$((server_port + 7))
+		[ "$server_port" -lt 40100 ] || fail "no port for nginx: $(cat "$T/nginx/error.log" "$T/nginx/start.log")"
+	done
+}
+
+# serve_nginx DIRECTORY: a web server on 127.0.0.1; sets server_url and server_port. It sends each body with at most server_limit_rate bytes a second, where
+# that is set. start_nginx: again, on the same port.
+serve_nginx() {
+	server_root=$(cd "$1" && pwd)
+	on_free_port start_nginx
+	# shellcheck disable=SC2034 # for the tests
+	server_url=http://127.0.0.1:$server_port
+}
+
+start_nginx() {
+	# shellcheck disable=SC2119 # no prefix
+	start_nginx_with <<-END
+		server { listen 127.0.0.1:$server_port; root $server_root; limit_rate ${server_limit_rate:-0}; }
+	END
 }
 
 # mount_fetchfs MOUNTPOINT ARGUMENT...: fetchfs mount, undone when the test ends. mount_stat MOUNTPOINT COUNTER prints one of its counters.

@@ -23,12 +23,13 @@ run_one() {
 		END { printf "  ok    %s: %d inputs in %d s, %d edges\n", name, n, seconds, c }' "$log/$2.log"
 }
 
-# Small ones only: the corpus is in the source tree.
+# Small ones only, and one for each edge: the corpus is in the source tree.
 keep_new() {
 	find "$corpus/$1" -type f -size -9 >"$log/$1.small"
 	mkdir -p "$corpus/$1.small"
 	xargs -r cp -t "$corpus/$1.small" <"$log/$1.small"
-	"build/fuzz/tests/fuzz/$1" -merge=1 "tests/fuzz/corpus/$1" "$corpus/$1.small" >>"$log/$1.log" 2>&1
+	"build/fuzz/tests/fuzz/$1" -merge=1 -use_counters=0 -malloc_limit_mb="$(malloc_limit "$1")" -artifact_prefix="$found/$1-" "tests/fuzz/corpus/$1" "$corpus/$1.small" \
+		>>"$log/$1.log" 2>&1
 	rm -rf "$corpus/$1.small"
 }
 

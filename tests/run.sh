@@ -74,7 +74,9 @@ run_tier() {
 	tier_start=$(date +%s)
 	tests=$(tests_of "$1") || exit
 	mkdir -p "$logs/$1"
-	rm -f "$logs/$1"/*.result
+	for test in $tests; do
+		rm -f "$logs/$1/$(name_of "$test").result"
+	done
 	[ -z "$tests" ] || printf '%s\n' "$tests" | xargs -P "$jobs" -n 1 "tests/${0##*/}" --one "$1"
 	count_tier "$1"
 	echo "$1: $tier_passed ok, $tier_failed failed, $tier_skipped skipped, $(($(date +%s) - tier_start)) s"

@@ -238,6 +238,8 @@ errint_t cache_open(const struct cache_config *config, struct cache **ret)
 		return -ENOMEM;
 	c->fd = c->lock_fd = c->finish_fd = -1;
 	c->stats = config->stats;
+	c->memory = config->memory;
+	c->on_disk = config->path;
 	/* Process ids come again, in containers at once. */
 	if (getrandom(&c->session, sizeof(c->session), GRND_NONBLOCK) != (ssize_t)sizeof(c->session))
 		c->session = (uint32_t)(clock_now() ^ getpid());

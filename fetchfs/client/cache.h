@@ -8,7 +8,7 @@
  *	files/ab/b2-ab...	a pack or a chunk, key: its digest; or a file of several extents, key: the digest of their list
  *	files/ab/b2-ab....part	a large file with some of its extents, .map: which (a byte each), .list: digest and length of each
  *	suspect/ab/...		what was in files/ when its last user ended without having marked it clean: verified before its first use
- *	catalogs/b2-...		catalogs, uncompressed; verified whenever they are opened
+ *	catalogs/b2-...		catalogs, uncompressed; read into memory and verified when they are entered
  *	repositories/NAME/	manifest and keyring last accepted; pins (pins.h), and pinned/ (cache_keep.c)
  *
  * Everything appears under its name whole (temporary file and rename); nothing is synced, save at the end of the last user.
@@ -17,6 +17,7 @@
 #define SPORE_FETCHFS_CLIENT_CACHE_H
 
 #include "common/digest.h"
+#include "fetchfs/client/memory.h"
 #include "fetchfs/client/stats.h"
 
 struct cache;
@@ -32,6 +33,7 @@ struct cache_config {
 	unsigned free_percent;		/* instead: of its size; neither: 5 %, at most 1 GiB */
 	bool no_free;			/* the file system may be filled to the end */
 	struct stats *stats;
+	struct memory *memory;		/* or NULL */
 };
 
 /*
@@ -74,6 +76,8 @@ bool cache_may_have(struct cache *c, const struct digest *key);
  * where that does not help: the caller goes on without the cache.
  */
 errint_t cache_put(struct cache *c, const struct digest *key, const void *data, size_t size, int *ret_fd);
+/* Whether a stretch of a file has this digest. False also where it cannot be read. */
+bool cache_range_is(int fd, uint64_t at, uint64_t size, const struct digest *d);
 /* The last content that was to be put was not taken. */
 bool cache_is_refusing(const struct cache *c);
 /* Contents in use are not evicted. Calls nest. */
@@ -81,12 +85,19 @@ void cache_pin(struct cache *c, const struct digest *key);
 void cache_unpin(struct cache *c, const struct digest *key);
 
 /*
- * A catalog, mapped (cache_unmap) and verified. -ENOENT as above. cache_put_catalog falls back to memory where the disk does not take it, so that it
- * fails with -ENOMEM only.
+ * A catalog that was verified, as a copy of its own, which nothing that happens to the cache's files can change: in memory, or beyond what the budget has for
+ * catalogs in a file that nobody else can open.
  */
-errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret);
-errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret);
-void cache_unmap(const void *data, size_t size);
+struct cache_catalog {
+	const void *data;
+	size_t size;
+	struct memory *charged;	/* NULL: it is in a file that has no name, and in memory as the kernel sees fit */
+};
+/* -ENOENT: it is not there, or was found damaged (then it is removed); -ENOMEM. */
+errint_t cache_get_catalog(struct cache *c, const struct digest *d, size_t size, struct cache_catalog *ret);
+/* ret (may be NULL): a copy in memory, as cache_get_catalog's; -ENOMEM. Whether the disk takes it too is no error. */
+errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, struct cache_catalog *ret);
+void cache_free_catalog(struct cache_catalog *catalog);
 bool cache_has_catalog(struct cache *c, const struct digest *d);
 
 /* The signed texts of a repository by the repository's name (which the caller has checked). max: as io_read_file. */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Contents, catalogs and texts in the cache, each a file that is written beside its name and renamed. See cache.h. */
+/* Contents and texts in the cache, each a file that is written beside its name and renamed. See cache.h. */
 #include "fetchfs/client/cache_private.h"
 #include "common/io.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#define CATALOGS_SHARE 4	/* of the quota: a quarter */
+#define PIECE (32 * KIB)	/* on the stack */
 #define TOUCH_SECONDS 60	/* access times need not be finer */
 
 struct cache_pinned {
@@ -38,7 +37,7 @@ void cache_touch(int fd, const struct stat *s)
 		(void)futimens(fd, times);
 }
 
-static errint_t open_whole(struct cache *c, const char *name, uint64_t size, int *ret_fd)
+errint_t cache_open_whole(struct cache *c, const char *name, uint64_t size, int *ret_fd)
 {
 	_cleanup_close_ int fd = cache_open_file(c, name, O_RDONLY);
 	struct stat s;
@@ -57,15 +56,23 @@ static errint_t open_whole(struct cache *c, const char *name, uint64_t size, int
 	return 0;
 }
 
-bool cache_content_is(int fd, const struct digest *key, uint64_t size)
+bool cache_range_is(int fd, uint64_t at, uint64_t size, const struct digest *d)
 {
-	_cleanup_free_ void *data = malloc(size ? (size_t)size : 1);
+	uint8_t piece[PIECE];
+	struct digest_state state;
 	struct digest found;
 
-	if (!data || io_pread_full(fd, data, (size_t)size, 0) != (ssize_t)size)
-		return false;
-	digest_of(data, (size_t)size, &found);
-	return digest_equal(&found, key);
+	digest_begin(&state);
+	while (size > 0) {
+		size_t n = (size_t)MIN(size, (uint64_t)sizeof(piece));
+		if (io_pread_full(fd, piece, n, at) != (ssize_t)n)
+			return false;
+		digest_add(&state, piece, n);
+		at += n;
+		size -= n;
+	}
+	digest_end(&state, &found);
+	return digest_equal(&found, d);
 }
 
 /* A content from before the crash: verified, and then one like the others. */
@@ -76,10 +83,10 @@ static errint_t find_suspect(struct cache *c, const struct digest *key, uint64_t
 	errint_t r;
 
 	cache_name(CACHE_SUSPECT, key, "", suspect);
-	r = open_whole(c, suspect, size, &fd);
+	r = cache_open_whole(c, suspect, size, &fd);
 	if (r < 0)
 		return r;
-	if (!cache_content_is(fd, key, size)) {
+	if (!cache_range_is(fd, 0, size, key)) {
 		(void)unlinkat(c->fd, suspect, 0);
 		stats_add(c->stats, cache_bad, 1);
 		return -ENOENT;
@@ -97,7 +104,7 @@ static errint_t find_lower(struct cache *c, const struct digest *key, uint64_t s
 
 	if (r < 0)
 		return r;
-	if (!cache_lower_is_verified(c, key) && !cache_content_is(fd, key, size)) {
+	if (!cache_lower_is_verified(c, key) && !cache_range_is(fd, 0, size, key)) {
 		cache_lower_bad(c, key);
 		return -ENOENT;
 	}
@@ -112,12 +119,12 @@ static errint_t find_own(struct cache *c, const struct digest *key, uint64_t siz
 	errint_t r;
 
 	cache_name(CACHE_FILES, key, "", name);
-	r = open_whole(c, name, size, ret_fd);
+	r = cache_open_whole(c, name, size, ret_fd);
 	if (r == -ENOENT && c->has_suspects) {
 		r = find_suspect(c, key, size, name, ret_fd);
 		/* Moved between the two looks. */
 		if (r == -ENOENT)
-			r = open_whole(c, name, size, ret_fd);
+			r = cache_open_whole(c, name, size, ret_fd);
 	}
 	return r;
 }
@@ -188,7 +195,7 @@ errint_t cache_replace(struct cache *c, const char *name, const void *data, size
 	return write_once(c, name, data, size, synced, NULL);
 }
 
-static errint_t write_file(struct cache *c, unsigned folder, const char *name, const void *data, size_t size, int *ret_fd)
+errint_t cache_write_file(struct cache *c, unsigned folder, const char *name, const void *data, size_t size, int *ret_fd)
 {
 	errint_t r = cache_reserve(c, folder, size);
 
@@ -219,7 +226,7 @@ errint_t cache_put(struct cache *c, const struct digest *key, const void *data, 
 	char name[CACHE_NAME_SIZE];
 
 	cache_name(CACHE_FILES, key, "", name);
-	r = write_file(c, cache_room_folder(CACHE_FILES, key), name, data, size, ret_fd);
+	r = cache_write_file(c, cache_room_folder(CACHE_FILES, key), name, data, size, ret_fd);
 	if (r == 0 && c->has_suspects) {
 		cache_name(CACHE_SUSPECT, key, "", name);
 		(void)unlinkat(c->fd, name, 0);
@@ -274,117 +281,6 @@ bool cache_is_pinned(struct cache *c, const struct digest *key)
 		;
 	pthread_mutex_unlock(&c->pin_lock);
 	return p;
-}
-
-static void catalog_name(const struct digest *d, char ret[CACHE_NAME_SIZE])
-{
-	char text[DIGEST_TEXT_SIZE];
-
-	digest_to_text(d, text);
-	snprintf(ret, CACHE_NAME_SIZE, CACHE_CATALOGS "/%s", text);
-}
-
-/* -EBADMSG: it is another content. */
-static errint_t map_verified(int fd, const struct digest *d, size_t size, const void **ret)
-{
-	void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	struct digest found;
-
-	if (data == MAP_FAILED)
-		return -errno;
-	digest_of(data, size, &found);
-	if (!digest_equal(&found, d)) {
-		munmap(data, size);
-		return -EBADMSG;
-	}
-	*ret = data;
-	return 0;
-}
-
-/* It is copied: who wrote it may take it away, and a mapping would then kill the program. */
-static errint_t take_lower_catalog(struct cache *c, const char *name, const struct digest *d, size_t size, const void **ret)
-{
-	_cleanup_free_ void *data = NULL;
-	_cleanup_close_ int fd = -1;
-	struct digest found;
-
-	if (cache_lower_find_name(c, name, size, &fd) < 0 || !(data = malloc(size ? size : 1)))
-		return -ENOENT;
-	if (io_pread_full(fd, data, size, 0) != (ssize_t)size)
-		return -ENOENT;
-	digest_of(data, size, &found);
-	if (!digest_equal(&found, d)) {
-		stats_add(c->stats, cache_bad, 1);
-		return -ENOENT;
-	}
-	return cache_put_catalog(c, d, data, size, ret);
-}
-
-errint_t cache_map_catalog(struct cache *c, const struct digest *d, size_t size, const void **ret)
-{
-	char name[CACHE_NAME_SIZE];
-	_cleanup_close_ int fd = -1;
-	errint_t r;
-
-	catalog_name(d, name);
-	r = open_whole(c, name, size, &fd);
-	if (r == 0)
-		r = map_verified(fd, d, size, ret);
-	if (r == -EBADMSG) {
-		(void)unlinkat(c->fd, name, 0);
-		stats_add(c->stats, cache_bad, 1);
-		r = -ENOENT;
-	}
-	return r < 0 && take_lower_catalog(c, name, d, size, ret) == 0 ? 0 : r;
-}
-
-/* Revision after revision brings catalogs: they may take a part of the cache, and those that are not mounted go. */
-static void limit_catalogs(struct cache *c, size_t size)
-{
-	uint64_t limit = c->room.quota / CATALOGS_SHARE, taken = (uint64_t)MAX(atomic_load(&c->room.folders[CACHE_ROOM_CATALOGS]), 0);
-
-	if (taken + size <= limit)
-		return;
-	pthread_mutex_lock(&c->evict_lock);
-	cache_evict_catalogs(c, limit / 2 > size ? limit / 2 - size : 0);
-	pthread_mutex_unlock(&c->evict_lock);
-}
-
-errint_t cache_put_catalog(struct cache *c, const struct digest *d, const void *data, size_t size, const void **ret)
-{
-	char name[CACHE_NAME_SIZE];
-	void *copy;
-	int fd;
-
-	catalog_name(d, name);
-	limit_catalogs(c, size);
-	if (write_file(c, CACHE_ROOM_CATALOGS, name, data, size, &fd) == 0) {
-		copy = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-		close(fd);
-		if (copy != MAP_FAILED) {
-			*ret = copy;
-			return 0;
-		}
-	}
-	copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (copy == MAP_FAILED)
-		return -ENOMEM;
-	memcpy(copy, data, size);
-	*ret = copy;
-	return 0;
-}
-
-bool cache_has_catalog(struct cache *c, const struct digest *d)
-{
-	char name[CACHE_NAME_SIZE];
-
-	catalog_name(d, name);
-	return faccessat(c->fd, name, F_OK, 0) == 0;
-}
-
-void cache_unmap(const void *data, size_t size)
-{
-	munmap((void *)(uintptr_t)data, size);
 }
 
 errint_t cache_read_text(struct cache *c, const char *repository, const char *name, size_t max, char **ret, size_t *ret_size)

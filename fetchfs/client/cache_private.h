@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the cache's files share: cache.c (the directory), cache_files.c (contents, catalogs, texts), cache_part.c, cache_room.c (accounts and the thread that
- * keeps them), cache_accounts.c, cache_evict.c.
+ * What the cache's files share: cache.c (the directory), cache_files.c (contents, texts), cache_catalog.c, cache_part.c, cache_room.c (accounts and the thread
+ * that keeps them), cache_accounts.c, cache_evict.c.
  */
 #ifndef SPORE_FETCHFS_CLIENT_CACHE_PRIVATE_H
 #define SPORE_FETCHFS_CLIENT_CACHE_PRIVATE_H
@@ -60,6 +60,8 @@ struct cache {
 	int fd, lock_fd, finish_fd;
 	bool has_suspects;
 	struct stats *stats;
+	struct memory *memory;
+	bool on_disk;
 	struct cache_room room;
 	char *ram_path;			/* to be removed at the end */
 	int lower[CACHE_MAX_LOWER];
@@ -87,11 +89,13 @@ bool cache_is_pinned(struct cache *c, const struct digest *key);
 int cache_open_file(struct cache *c, const char *name, int flags);
 /* Eviction goes by the access time, which is noted here since the file system may not do it. s: as it was found. */
 void cache_touch(int fd, const struct stat *s);
+/* For reading, of this size; a file of another size is removed and counted as bad (-ENOENT). */
+errint_t cache_open_whole(struct cache *c, const char *name, uint64_t size, int *ret_fd);
+/* As cache_put, under a name of the cache. folder: in the accounts. */
+errint_t cache_write_file(struct cache *c, unsigned folder, const char *name, const void *data, size_t size, int *ret_fd);
 /* A file under its final name, written beside it and renamed; synced: on the disk before it gets the name. */
 errint_t cache_replace(struct cache *c, const char *name, const void *data, size_t size, bool synced);
 
-/* The whole file has the digest. */
-bool cache_content_is(int fd, const struct digest *key, uint64_t size);
 
 /* Directories separated by colons. */
 errint_t cache_lower_open(struct cache *c, const char *paths);

@@ -5,7 +5,7 @@
 
 #include "common/options.h"
 
-extern const struct command client_mount_command, client_umount_command, client_ctl_command, client_top_command;
+extern const struct command client_mount_command, client_umount_command, client_ctl_command, client_top_command, client_preload_command;
 
 /*
  * Called as mount.fetchfs or mount.fuse.fetchfs by mount(8), or as "fetchfs URL DIRECTORY -o ..." by mount.fuse3 (which is what an fstab line of the type

@@ -73,6 +73,9 @@ static int stats(void *context, const struct ctl_request *request, struct ctl_re
 	stats_read(c->stats, counters);
 	for (size_t i = 0; i < STATS_COUNT; i++)
 		ctl_number(reply->root, counters[i].name, counters[i].value);
+	ctl_number(reply->root, "memory_bound_bytes", c->memory->bound);
+	ctl_number(reply->root, "memory_used_bytes", memory_used(c->memory));
+	ctl_number(reply->root, "memory_resident_bytes", memory_resident());
 	return 0;
 }
 
@@ -146,19 +149,27 @@ static int cache(void *context, const struct ctl_request *request, struct ctl_re
 	return 0;
 }
 
+static void put_measured(json_t *o, const char *key, bool is_known, uint64_t value)
+{
+	if (is_known)
+		ctl_number(o, key, value);
+	else
+		json_object_set_new(o, key, json_null());
+}
+
 static void put_mirror(json_t *list, const struct transport_mirror_info *m)
 {
 	json_t *o = ctl_item(list);
 
 	put_url(o, "url", m->url);
 	ctl_text(o, "state", m->bad_for ? "bad" : m->good ? "good" : "unused");
+	ctl_flag(o, "preferred", m->preferred);
+	put_measured(o, "latency_microseconds", m->latency > 0, (uint64_t)(m->latency / 1000));
+	put_measured(o, "throughput_bytes", m->throughput > 0, m->throughput);
 	ctl_number(o, "good", m->good);
 	ctl_number(o, "faults", m->faults);
 	ctl_number(o, "fetched_bytes", m->bytes);
-	if (m->busy > 0)
-		ctl_number(o, "per_second_bytes", (uint64_t)((double)m->bytes * 1e9 / (double)m->busy));
-	else
-		json_object_set_new(o, "per_second_bytes", json_null());
+	put_measured(o, "per_second_bytes", m->busy > 0, m->busy > 0 ? (uint64_t)((double)m->bytes * 1e9 / (double)m->busy) : 0);
 	ctl_number(o, "bad_seconds", (uint64_t)(m->bad_for / NS_PER_SECOND));
 	ctl_number(o, "retry_seconds", (uint64_t)((m->retry_in + NS_PER_SECOND - 1) / NS_PER_SECOND));
 	put_url(o, "last_error", m->error);
@@ -175,6 +186,28 @@ static void put_mirrors(const struct control *c, json_t *o)
 	}
 }
 
+/* In the order in which they are used. Where none were given there is no list: then it is the environment that says. */
+static void put_proxies(const struct control *c, json_t *o)
+{
+	struct transport_proxy_state p;
+	json_t *list = NULL;
+
+	for (size_t i = 0; transport_proxy_state(c->transport, i, &p) == 0; i++) {
+		json_t *item;
+		if (!list)
+			list = ctl_list(o, "proxies");
+		item = ctl_item(list);
+		ctl_text(item, "url", p.url);
+		ctl_number(item, "group", p.group);
+		ctl_text(item, "state", p.retry_in > 0 ? "bad" : p.good ? "good" : "unused");
+		ctl_flag(item, "preferred", p.preferred);
+		ctl_number(item, "good", p.good);
+		ctl_number(item, "faults", p.faults);
+		ctl_number(item, "fetched_bytes", p.bytes);
+		ctl_number(item, "retry_seconds", (uint64_t)((p.retry_in + NS_PER_SECOND - 1) / NS_PER_SECOND));
+	}
+}
+
 static int mirrors(void *context, const struct ctl_request *request, struct ctl_reply *reply)
 {
 	const struct control *c = context;
@@ -185,6 +218,7 @@ static int mirrors(void *context, const struct ctl_request *request, struct ctl_
 		transport_reset_mirrors(c->transport);
 	}
 	put_mirrors(c, reply->root);
+	put_proxies(c, reply->root);
 	return 0;
 }
 
@@ -239,10 +273,10 @@ errint_t control_new(struct control *what, struct ctl **ret)
 
 const struct ctl_verb control_verbs[] = {
 	{ "info", "", "what is mounted, from where, and since when", 0, 0, info },
-	{ "stats", "", "counters since the mount began", 0, 0, stats },
+	{ "stats", "", "counters since the mount began, and its memory", 0, 0, stats },
 	{ "status", "", "counters, cache and mirrors in one reply, as fetchfs top shows them", 0, 0, status },
 	{ "cache", "[evict SIZE]", "what the cache holds; or frees at least SIZE of it, what was not used for longest first", 0, 2, cache },
-	{ "mirrors", "[reset]", "how each server does; or forgets their faults and tries at once what waits", 0, 1, mirrors },
+	{ "mirrors", "[reset]", "how each server and each proxy does; or forgets their faults and tries at once what waits", 0, 1, mirrors },
 	{ "log", "[LEVEL]", "how much is logged; or from now on error, warning, notice, info or debug", 0, 1, set_log },
 	{ "metrics", "", "all figures in the text format of Prometheus", 0, 0, metrics },
 	{ "upgrade", "[PROGRAM]", "goes on with another program: the one that is installed now, or PROGRAM", 0, 1, upgrade },

@@ -18,6 +18,7 @@ struct control {
 	struct cache *cache;
 	struct transport *transport;
 	struct stats *stats;
+	struct memory *memory;
 	struct pins *pins;
 	bool (*passthrough)(void *context);	/* agreed with the kernel? */
 	void *passthrough_context;

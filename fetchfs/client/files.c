@@ -8,7 +8,7 @@
 
 #define READY_SIZE (128 * KIB)	/* what one read brings is not kept ready */
 
-errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret)
+errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct memory *memory, enum files_verify verify, struct files **ret)
 {
 	struct files *f = calloc(1, sizeof(*f));
 
@@ -18,6 +18,7 @@ errint_t files_new(struct store *store, struct cache *cache, struct stats *stats
 	f->cache = cache;
 	f->stats = stats;
 	f->verify = verify;
+	f->memory = memory;
 	pthread_mutex_init(&f->slots_lock, NULL);
 	for (unsigned i = 0; i < FILES_SHARDS; i++)
 		pthread_mutex_init(&f->shards[i].lock, NULL);
@@ -92,13 +93,7 @@ static bool is_single(const struct place *p, struct catalog_extent *ret)
 
 static bool is_in_order(const struct file *file, const struct catalog_extent *e)
 {
-	_cleanup_free_ void *data = malloc((size_t)e->length);
-	struct digest found;
-
-	if (!data || io_pread_full(file->fd, data, (size_t)e->length, e->offset) != (ssize_t)e->length)
-		return false;
-	digest_of(data, (size_t)e->length, &found);
-	return digest_equal(&found, &e->digest);
+	return cache_range_is(file->fd, e->offset, e->length, &e->digest);
 }
 
 static errint_t find_single(struct files *f, struct file *file, const struct catalog_extent *e, const struct store_object *o)

@@ -35,7 +35,8 @@ enum files_verify {
 	FILES_VERIFY_ALWAYS,		/* before each use */
 };
 
-errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, enum files_verify verify, struct files **ret);
+/* memory: may be NULL. */
+errint_t files_new(struct store *store, struct cache *cache, struct stats *stats, struct memory *memory, enum files_verify verify, struct files **ret);
 /* For a reader who opens a file for each read: the ones used last stay ready. */
 void files_keep_ready(struct files *f);
 void files_free(struct files *f);
@@ -81,11 +82,14 @@ struct file_read {
 	struct file *file;
 	uint64_t offset;
 	size_t size;
-	char *data;		/* on success: the bytes (the receiver frees), or NULL: they are in file->fd */
+	char *data;		/* on success: the bytes, until files_read_free; or NULL: they are in file->fd */
 
 	struct files *files;
 	uint32_t extent;	/* waited for */
 	bool fetch_anyway;	/* it was said to be there and is not usable */
+	unsigned rounds;	/* begun anew after a wait */
+	bool restart;		/* to be */
+	uint64_t reserved;	/* bytes of memory */
 };
 
 /* All of it is in file->fd, and can be handed out from there. Where it has been cut short behind our back, that is noticed here. */
@@ -95,5 +99,6 @@ void files_distrust(struct files *f, const struct digest *key);
 
 /* 0: they are there; -EINPROGRESS: done will be called; other errors. */
 errint_t files_read(struct files *f, struct file_read *r);
+void files_read_free(struct files *f, struct file_read *r);
 
 #endif

@@ -9,6 +9,8 @@
 #define MAX_AHEAD 8		/* extents: 16 MB */
 #define WHOLE_AT_ONCE 4		/* a file of so many extents is mostly a program, read to and fro: all of it is fetched at its first read */
 #define ZERO_BLOCK 65536
+#define VERIFY_SIZE (2 * MIB)	/* an extent, beside the answer that is made of it */
+#define MAX_ROUNDS 3
 
 static void describe_extent(struct digest_state *state, const struct catalog_extent *e)
 {
@@ -308,22 +310,16 @@ static void mark_present(struct files *f, struct file_parts *p, uint32_t i)
 
 static void verify_claim(struct files *f, struct file_parts *p, uint32_t i, const struct catalog_extent *e)
 {
-	_cleanup_free_ void *data = malloc((size_t)e->length);
-	struct digest found;
-
-	if (data && io_pread_full(part_fd(p), data, (size_t)e->length, p->base + p->starts[i]) == (ssize_t)e->length) {
-		digest_of(data, (size_t)e->length, &found);
-		if (digest_equal(&found, &e->digest)) {
-			mark_present(f, p, i);
-			return;
-		}
-		if (p->part.whole) {
-			/* It cannot be mended in its place: the next open begins a new one. */
-			atomic_store(&p->lost, true);
-			cache_part_drop(f->cache, &p->part);
-		} else {
-			stats_add(f->stats, cache_bad, 1);
-		}
+	if (cache_range_is(part_fd(p), p->base + p->starts[i], e->length, &e->digest)) {
+		mark_present(f, p, i);
+		return;
+	}
+	if (p->part.whole) {
+		/* It cannot be mended in its place: the next open begins a new one. */
+		atomic_store(&p->lost, true);
+		cache_part_drop(f->cache, &p->part);
+	} else {
+		stats_add(f->stats, cache_bad, 1);
 	}
 	unsigned char claimed = PART_CLAIMED;
 	(void)atomic_compare_exchange_strong(&p->states[i], &claimed, PART_ABSENT);
@@ -435,11 +431,24 @@ static void copy_extent(struct file_read *r, uint32_t i, const void *extent)
 }
 
 /* From here on all of the read goes through memory, and it begins anew. */
-static errint_t go_to_memory(struct file_read *r)
+static errint_t go_to_memory(struct files *f, struct file_read *r)
 {
+	r->reserved = r->size + (f->verify == FILES_VERIFY_ALWAYS ? VERIFY_SIZE : 0);
+	memory_take_waiting(f->memory, MEMORY_READS, r->reserved);
 	r->data = malloc(r->size);
 	r->extent = extent_at(r->file->parts, r->offset);
-	return r->data ? 0 : -ENOMEM;
+	if (r->data)
+		return 0;
+	files_read_free(f, r);
+	return -ENOMEM;
+}
+
+void files_read_free(struct files *f, struct file_read *r)
+{
+	memory_give(f->memory, MEMORY_READS, r->reserved);
+	r->reserved = 0;
+	free(r->data);
+	r->data = NULL;
 }
 
 /* -ENOENT: the file has lost it. */
@@ -512,7 +521,7 @@ static errint_t take_data(struct files *f, struct file_read *r, uint32_t i, cons
 		atomic_store(&p->full, true);
 		files_slot_put(f, &e->digest, data, (size_t)e->length);
 		if (!r->data)
-			return go_to_memory(r) < 0 ? -ENOMEM : -EAGAIN;
+			return go_to_memory(f, r) < 0 ? -ENOMEM : -EAGAIN;
 	}
 	if (r->data)
 		copy_extent(r, i, data);
@@ -557,6 +566,31 @@ static bool extent_is_there(const struct store_waiter *w, const struct store_obj
 	return is_there(r->file->parts, r->extent) || (o->is_pack && cache_has(r->files->cache, &o->digest));
 }
 
+/*
+ * Memory that others wait for is not kept through a wait for the network: the read begins anew after it. Whoever had to do that again and again keeps his,
+ * beyond the budget.
+ */
+static void let_go(struct files *f, struct file_read *r)
+{
+	if (!r->data)
+		return;
+	if (r->rounds < MAX_ROUNDS) {
+		files_read_free(f, r);
+		r->rounds++;
+		r->restart = true;
+	} else {
+		memory_give(f->memory, MEMORY_READS, r->reserved);
+		r->reserved = 0;
+	}
+}
+
+static void begin_anew(struct file_read *r)
+{
+	if (r->restart)
+		r->extent = extent_at(r->file->parts, r->offset);
+	r->restart = false;
+}
+
 static errint_t fetch(struct files *f, struct file_read *r, const struct catalog_extent *e)
 {
 	struct catalog_object o;
@@ -568,11 +602,13 @@ static errint_t fetch(struct files *f, struct file_read *r, const struct catalog
 	r->waiter.ready = extent_ready;
 	r->waiter.is_there = r->fetch_anyway ? NULL : extent_is_there;
 	r->files = f;
+	let_go(f, r);
 	/* From here on it belongs to whoever serves it. */
 	if (store_fetch(f->store, &wanted, &r->waiter) == 0)
 		return -EINPROGRESS;
 	/* It has come meanwhile; should it be of no use, it is fetched all the same. */
 	r->fetch_anyway = true;
+	begin_anew(r);
 	return -EAGAIN;
 }
 
@@ -594,13 +630,13 @@ static errint_t serve(struct files *f, struct file_read *r, uint32_t i, const st
 	bool always = f->verify == FILES_VERIFY_ALWAYS, has_fd = part_fd(p) >= 0;
 
 	if (!r->data && (always || !has_fd))
-		return go_to_memory(r) < 0 ? -ENOMEM : -EAGAIN;
+		return go_to_memory(f, r) < 0 ? -ENOMEM : -EAGAIN;
 	if (e->object == CATALOG_NONE) {
 		take_hole(r, i);
 		return 0;
 	}
 	if (!r->data && atomic_load(&p->states[i]) != PART_PRESENT && (p->part.whole || atomic_load(&p->full)) && is_in_slot(f, p, e))
-		return go_to_memory(r) < 0 ? -ENOMEM : -EAGAIN;
+		return go_to_memory(f, r) < 0 ? -ENOMEM : -EAGAIN;
 	if (r->data && take_slot(f, r, i, e))
 		return 0;
 	if (!always && has_fd && atomic_load(&p->states[i]) == PART_CLAIMED)
@@ -647,6 +683,8 @@ static errint_t take_extent(struct files *f, struct file_read *r, const void *ob
 	/* It has begun anew, or goes on. */
 	if (error == 0)
 		r->extent++;
+	if (error == 0)
+		begin_anew(r);
 	return error == -EAGAIN ? 0 : error;
 }
 
@@ -671,10 +709,8 @@ static void extent_ready(struct store_waiter *w, errint_t result, const void *ob
 		result = look_again(r->files, r);
 	if (result == -EINPROGRESS)
 		return;
-	if (result < 0) {
-		free(r->data);
-		r->data = NULL;
-	}
+	if (result < 0)
+		files_read_free(r->files, r);
 	r->done(r, result);
 }
 
@@ -687,9 +723,7 @@ errint_t files_parts_read(struct files *f, struct file_read *r)
 	r->extent = extent_at(p, r->offset);
 	read_ahead(f, r->file, extent_at(p, r->offset + r->size - 1));
 	result = advance(f, r);
-	if (result < 0 && result != -EINPROGRESS) {
-		free(r->data);
-		r->data = NULL;
-	}
+	if (result < 0 && result != -EINPROGRESS)
+		files_read_free(f, r);
 	return result;
 }

@@ -6,7 +6,7 @@
 #include "fetchfs/client/files.h"
 
 #define FILES_SHARDS 64
-#define FILES_SLOTS 8			/* of about 3 MiB at most */
+#define FILES_SLOTS 8			/* at most; of about 3 MiB at most */
 
 enum { PART_ABSENT, PART_CLAIMED, PART_PRESENT };
 
@@ -41,6 +41,7 @@ struct files {
 	struct store *store;
 	struct cache *cache;
 	struct stats *stats;
+	struct memory *memory;
 	bool keep_ready;
 	enum files_verify verify;
 	struct files_shard shards[FILES_SHARDS];

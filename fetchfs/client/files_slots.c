@@ -10,14 +10,34 @@ static struct files_slot *find(struct files *f, const struct digest *digest)
 	return NULL;
 }
 
+static void drop(struct files *f, struct files_slot *s)
+{
+	if (s->data)
+		memory_give(f->memory, MEMORY_KEPT, s->size);
+	free(s->data);
+	s->data = NULL;
+	s->used = 0;
+}
+
 static struct files_slot *oldest(struct files *f)
 {
-	struct files_slot *best = &f->slots[0];
+	struct files_slot *best = NULL;
 
-	for (unsigned i = 1; i < FILES_SLOTS; i++)
-		if (f->slots[i].used < best->used)
+	for (unsigned i = 0; i < FILES_SLOTS; i++)
+		if (f->slots[i].data && (!best || f->slots[i].used < best->used))
 			best = &f->slots[i];
 	return best;
+}
+
+/* slots_lock held. One that is empty, with memory for size bytes. */
+static struct files_slot *make_room(struct files *f, size_t size)
+{
+	for (;;) {
+		for (unsigned i = 0; i < FILES_SLOTS; i++)
+			if (!f->slots[i].data && memory_take(f->memory, MEMORY_KEPT, size, 100))
+				return &f->slots[i];
+		drop(f, oldest(f));
+	}
 }
 
 void files_slot_put(struct files *f, const struct digest *digest, const void *data, size_t size)
@@ -31,8 +51,7 @@ void files_slot_put(struct files *f, const struct digest *digest, const void *da
 	pthread_mutex_lock(&f->slots_lock);
 	s = find(f, digest);
 	if (!s) {
-		s = oldest(f);
-		free(s->data);
+		s = make_room(f, size);
 		*s = (struct files_slot){ .digest = *digest, .data = steal_ptr(copy), .size = size };
 	}
 	s->used = ++f->slot_clock;
@@ -59,6 +78,6 @@ bool files_slot_copy(struct files *f, const struct digest *digest, uint64_t from
 void files_slots_done(struct files *f)
 {
 	for (unsigned i = 0; i < FILES_SLOTS; i++)
-		free(f->slots[i].data);
+		drop(f, &f->slots[i]);
 	pthread_mutex_destroy(&f->slots_lock);
 }

@@ -182,7 +182,7 @@ static void answer_read(struct fs *f, fuse_req_t req, uint64_t unique, struct fi
 	stats_add(f->stats, read_bytes, r->size);
 	if (r->data) {
 		fuse_reply_buf(req, r->data, r->size);
-		free(r->data);
+		files_read_free(f->files, r);
 		return;
 	}
 	v.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY;

@@ -5,9 +5,7 @@
  */
 #include "fetchfs/client/control.h"
 #include "fetchfs/client/clock.h"
-#include "fetchfs/client/sandbox.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 
 #ifndef SPORE_VERSION
@@ -134,18 +132,10 @@ static void mirrors(FILE *f, struct transport *t)
 	}
 }
 
-/* Resident bytes; 0 where /proc is not there. */
-static uint64_t resident(void)
+static void memory(FILE *f, struct memory *m)
 {
-	char text[128];
-	unsigned long long size, pages;
-	_cleanup_close_ int fd = sandbox_open_proc("self/statm");
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	return sscanf(text, "%llu %llu", &size, &pages) == 2 ? pages * (unsigned long long)sysconf(_SC_PAGESIZE) : 0;
+	number(f, "fetchfs_memory_used_bytes", "gauge", "Memory that transfers, objects, catalogs and reads take of the bound.", memory_used(m));
+	number(f, "fetchfs_memory_bound_bytes", "gauge", "What the mount's program may take (option memory=).", m->bound);
 }
 
 static void process(FILE *f)
@@ -155,7 +145,7 @@ static void process(FILE *f)
 	if (getrusage(RUSAGE_SELF, &u) == 0)
 		seconds(f, "process_cpu_seconds_total", "counter", "Processor time of the mount's program.",
 			(double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
-	number(f, "process_resident_memory_bytes", "gauge", "Resident memory of the mount's program.", resident());
+	number(f, "process_resident_memory_bytes", "gauge", "Resident memory of the mount's program.", memory_resident());
 }
 
 char *control_metrics(void *context)
@@ -172,6 +162,7 @@ char *control_metrics(void *context)
 	cache(f, c->cache);
 	pins(f, c->pins);
 	mirrors(f, c->transport);
+	memory(f, c->memory);
 	process(f);
 	if (fclose(f) != 0) {
 		free(text);

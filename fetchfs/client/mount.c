@@ -11,12 +11,13 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-struct mount {
+/* The command line of a mount. */
+struct mount_command {
 	struct settings settings;
 	struct daemon daemon;
 };
 
-static struct mount the_mount;
+static struct mount_command the_mount;
 
 /* An absolute path, since the daemon leaves the working directory. */
 static int find_mountpoint(struct settings *s)
@@ -51,7 +52,7 @@ static const char *worker_name(void)
 	return (slash ? slash[1] : *program_invocation_name) == '@' ? "@fetchfs" : "fetchfs";
 }
 
-static int run_mount(struct mount *m)
+static int run_mount(struct mount_command *m)
 {
 	struct settings *s = &m->settings;
 	int code = settings_finish(s);
@@ -90,7 +91,7 @@ static const struct option_spec mount_options_table[] = {
 
 static int on_mount_option(void *context, int id, const char *value)
 {
-	struct mount *m = context;
+	struct mount_command *m = context;
 	struct settings *s = &m->settings;
 	uint64_t number;
 
@@ -131,7 +132,7 @@ static int on_mount_option(void *context, int id, const char *value)
 
 static int mount_command_run(void *context, int operands, char **operand)
 {
-	struct mount *m = context;
+	struct mount_command *m = context;
 	/* Mirrors of -o come behind the URLs of the command line. */
 	size_t mirror_count = m->settings.url_count;
 	int code = 0;

@@ -2,10 +2,13 @@
 /* The list of pins, the thread that works on it, and the verbs; see pins.h. */
 #include "fetchfs/client/pins_private.h"
 #include "common/message.h"
+#include "fetchfs/client/log.h"
 #include "fetchfs/client/thread.h"
 
 static const char *const states[] = { [PIN_QUEUED] = "queued", [PIN_FETCHING] = "fetching", [PIN_COMPLETE] = "complete",
 				      [PIN_INCOMPLETE] = "incomplete", [PIN_LEAVING] = "leaving" };
+
+static const char *const sources[] = { [0] = "", [PIN_BY_USER] = "user", [PIN_BY_TREE] = "tree", [PIN_BY_USER | PIN_BY_TREE] = "user, tree" };
 
 errint_t pins_new(struct snapshot *snapshot, struct files *files, struct cache *cache, struct pins **ret)
 {
@@ -33,7 +36,7 @@ static struct pin *find_pin(struct pins *p, const char *path)
 }
 
 /* lock held. At the end, so that they are worked on in the order of asking. */
-static struct pin *add_pin(struct pins *p, const char *path)
+static struct pin *add_pin(struct pins *p, const char *path, unsigned source)
 {
 	struct pin *new = calloc(1, sizeof(*new)), **link = &p->list;
 
@@ -43,8 +46,10 @@ static struct pin *add_pin(struct pins *p, const char *path)
 	}
 	while (*link)
 		link = &(*link)->next;
-	if (new)
+	if (new) {
+		new->sources = source;
 		*link = new;
+	}
 	return new;
 }
 
@@ -156,27 +161,86 @@ static bool all_complete(const struct pins *p)
 	return true;
 }
 
+/* lock held. What the tree wants pinned now, in the place of what it wanted before. */
+static void take_tree_list(struct pins *p, const struct pins_file *f)
+{
+	struct pin *i;
+
+	for (i = p->list; i; i = i->next)
+		i->sources &= ~(unsigned)PIN_BY_TREE;
+	for (size_t n = 0; n < f->count; n++) {
+		i = find_pin(p, f->paths[n]);
+		if (i)
+			i->sources |= PIN_BY_TREE;
+		else
+			(void)add_pin(p, f->paths[n], PIN_BY_TREE);
+	}
+	for (i = p->list; i; i = i->next)
+		if (!i->sources)
+			i->state = PIN_LEAVING;
+}
+
+/* lock held, and released in between. */
+static void read_tree(struct pins *p)
+{
+	struct pins_file *f = calloc(1, sizeof(*f));
+	unsigned bad = 0, line = 0;
+	errint_t r;
+
+	p->tree_due = false;
+	pthread_mutex_unlock(&p->lock);
+	r = f ? pins_tree_read(p, f, &bad, &line) : -ENOMEM;
+	if (r < 0 && r != -ECANCELED)
+		log_warning("%s: /" PINS_TREE_PATH " cannot be used: %s", p->snapshot->name,
+			    r == -EFBIG ? "it is larger than 1 MiB; publish a shorter one" : strerror(-r));
+	if (bad)
+		log_warning("%s: /" PINS_TREE_PATH ": %u of its lines are passed over, the first is line %u: expected a path without . and .., at most %d in all",
+			    p->snapshot->name, bad, line, PINS_MAX);
+	pthread_mutex_lock(&p->lock);
+	p->tree_known = r == 0 && !p->moved;
+	if (r == 0)
+		take_tree_list(p, f);
+	if (r == 0)
+		pins_file_done(f);
+	free(f);
+}
+
+/* lock held, and released in between. Also what comes meanwhile. */
+static void work(struct pins *p)
+{
+	struct pin *i;
+
+	while (!p->stop) {
+		/* Pins whose files are all here must not wait for a server that the tree's list needs. */
+		if ((i = choose(p)))
+			work_on(p, i);
+		else if (p->tree_due)
+			read_tree(p);
+		else
+			return;
+	}
+}
+
 static void *run(void *context)
 {
 	struct pins *p = context;
 	struct digest root;
 	uint64_t revision;
-	struct pin *i;
-	bool complete;
+	bool complete, empty;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->stop && (i = choose(p)))
-		work_on(p, i);
-	complete = all_complete(p) && !p->stop;
+	work(p);
+	empty = !p->list;
+	complete = all_complete(p) && p->tree_known && !p->stop;
 	pthread_mutex_unlock(&p->lock);
 	if (complete) {
 		snapshot_identity(p->snapshot, &root, &revision);
-		cache_keep_only(p->cache, p->snapshot->name, &root);
+		/* Nothing is pinned any more: what was is let go. */
+		cache_keep_only(p->cache, p->snapshot->name, empty ? NULL : &root);
 	}
 	pthread_mutex_lock(&p->lock);
 	/* It may have been given work meanwhile. */
-	while (!p->stop && (i = choose(p)))
-		work_on(p, i);
+	work(p);
 	p->running = false;
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -189,7 +253,7 @@ static errint_t set_to_work(struct pins *p)
 
 	if (p->running)
 		return 0;
-	r = open_folder(p);
+	r = p->list ? open_folder(p) : 0;
 	if (r < 0)
 		return r;
 	/* It has ended, or is about to. */
@@ -208,14 +272,12 @@ void pins_start(struct pins *p, const char **ret_error)
 	*ret_error = r == -EBADMSG ? "malformed" : r < 0 ? strerror(-r) : NULL;
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; r == 0 && i < f->count; i++)
-		(void)add_pin(p, f->paths[i]);
-	if (p->list && (r = set_to_work(p)) < 0)
+		(void)add_pin(p, f->paths[i], PIN_BY_USER);
+	p->tree_due = true;
+	if (r == 0 && (r = set_to_work(p)) < 0)
 		*ret_error = strerror(-r);
 	pthread_mutex_unlock(&p->lock);
-	/* Nothing is pinned any more: what was is let go. */
-	if (r == 0 && !p->list)
-		cache_keep_only(p->cache, p->snapshot->name, NULL);
-	if (r == 0)
+	if (f)
 		pins_file_done(f);
 	free(f);
 }
@@ -227,7 +289,9 @@ void pins_again(struct pins *p)
 	for (struct pin *i = p->list; i; i = i->next)
 		if (i->state != PIN_LEAVING)
 			requeue(i);
-	if (p->list && !p->stop)
+	p->tree_due = true;
+	p->tree_known = false;
+	if (!p->stop)
 		(void)set_to_work(p);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -264,10 +328,42 @@ void pins_sum(struct pins *p, uint64_t *ret_bytes, uint64_t *ret_incomplete)
 	pthread_mutex_unlock(&p->lock);
 }
 
+errint_t pins_fetch(struct pins *p, const char *path, void (*counted)(void *context, uint64_t files, uint64_t bytes), void *context, struct pins_result *ret)
+{
+	_cleanup_free_ char *normal = NULL;
+	errint_t r = pins_normalize(path, &normal);
+	struct pin *i;
+
+	*ret = (struct pins_result){ .files = 0 };
+	if (r < 0)
+		return r;
+	p->counted = counted;
+	p->counted_context = context;
+	pthread_mutex_lock(&p->lock);
+	r = open_folder(p);
+	i = r == 0 ? add_pin(p, normal, PIN_BY_USER) : NULL;
+	if (i) {
+		work_on(p, i);
+		*ret = (struct pins_result){ .files = i->files - i->missing, .bytes = i->bytes, .missing = i->missing, .error = i->error, .no_such = i->no_such };
+	} else if (r == 0) {
+		r = -ENOMEM;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+void pins_cancel(struct pins *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* lock held */
 static void put_pin(json_t *o, const struct pin *i)
 {
 	ctl_text(o, "path", i->path);
+	ctl_text(o, "source", sources[i->sources]);
 	ctl_text(o, "state", states[i->state]);
 	ctl_number(o, "files", i->files);
 	ctl_number(o, "kept_bytes", i->bytes);
@@ -317,9 +413,11 @@ static int pin(void *context, const struct ctl_request *request, struct ctl_repl
 	pthread_mutex_lock(&p->lock);
 	i = find_pin(p, path);
 	if (!i)
-		i = add_pin(p, path);
+		i = add_pin(p, path, PIN_BY_USER);
 	else if (i->state != PIN_FETCHING)
 		requeue(i);
+	if (i)
+		i->sources |= PIN_BY_USER;
 	r = i ? set_to_work(p) : -ENOMEM;
 	if (r == 0)
 		put_pin(reply->root, i);
@@ -332,6 +430,7 @@ static int unpin(void *context, const struct ctl_request *request, struct ctl_re
 	struct pins *p = context;
 	_cleanup_free_ char *path = NULL;
 	errint_t r = pins_normalize(request->arguments[0], &path);
+	bool is_users;
 	struct pin *i;
 
 	if (r < 0)
@@ -341,12 +440,19 @@ static int unpin(void *context, const struct ctl_request *request, struct ctl_re
 		return fail_list(reply, r);
 	pthread_mutex_lock(&p->lock);
 	i = find_pin(p, path);
-	if (i) {
-		i->state = PIN_LEAVING;
+	is_users = i && i->sources & PIN_BY_USER;
+	if (is_users) {
+		i->sources &= ~(unsigned)PIN_BY_USER;
+		if (i->sources)
+			requeue(i);
+		else
+			i->state = PIN_LEAVING;
 		r = set_to_work(p);
 		put_pin(reply->root, i);
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (i && !is_users)
+		return ctl_fail(reply, EXIT_NO_INPUT, "'%.300s' is pinned by the tree itself (/" PINS_TREE_PATH "): publish one without it", path);
 	if (!i)
 		return ctl_fail(reply, EXIT_NO_INPUT, "'%.300s' is not pinned; 'pin --list' lists what is", path);
 	return r < 0 ? ctl_fail(reply, EXIT_SOFTWARE, "cannot begin: %s", strerror(-r)) : 0;

@@ -1,57 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What a pinned path is made of: catalogs are entered and files fetched one after the other, waiting for each in the thread of the pins. */
 #include "fetchfs/client/pins_private.h"
-#include "fetchfs/client/clock.h"
+#include "fetchfs/client/wait.h"
 
 #include <sys/stat.h>
-
-/* Something that another thread ends. */
-struct event {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool over;
-	errint_t result;
-};
-
-static void event_init(struct event *e)
-{
-	*e = (struct event){ .over = false };
-	pthread_mutex_init(&e->lock, NULL);
-	clock_cond_init(&e->cond);
-}
-
-static void event_end(struct event *e, errint_t result)
-{
-	pthread_mutex_lock(&e->lock);
-	e->over = true;
-	e->result = result;
-	pthread_cond_signal(&e->cond);
-	pthread_mutex_unlock(&e->lock);
-}
-
-static errint_t event_wait(struct event *e)
-{
-	errint_t r;
-
-	pthread_mutex_lock(&e->lock);
-	while (!e->over)
-		pthread_cond_wait(&e->cond, &e->lock);
-	r = e->result;
-	pthread_mutex_unlock(&e->lock);
-	pthread_cond_destroy(&e->cond);
-	pthread_mutex_destroy(&e->lock);
-	return r;
-}
-
-struct enter_wait {
-	struct snapshot_waiter waiter;
-	struct event event;
-};
-
-static void entered(struct snapshot_waiter *w, errint_t r)
-{
-	event_end(&((struct enter_wait *)(void *)w)->event, r);
-}
 
 static errint_t keep_catalog(struct pin_walk *w, const struct tree *t)
 {
@@ -61,72 +13,6 @@ static errint_t keep_catalog(struct pin_walk *w, const struct tree *t)
 	return 0;
 }
 
-/*
- * The snapshot may change while the walk waits. Trees that it is in are held, so that they stay as they were; one that was just found stays for a minute
- * in any case.
- */
-static errint_t enter_inside(struct pin_walk *w, struct place *dir, struct snapshot_waiter *waiter)
-{
-	SNAPSHOT_INSIDE(w->pins->snapshot);
-	return snapshot_enter(w->pins->snapshot, dir, waiter);
-}
-
-/* A directory's entries, with its catalog fetched where that is needed (not when nothing is to be kept: -EAGAIN). */
-static errint_t enter(struct pin_walk *w, struct place *dir)
-{
-	struct enter_wait wait = { .waiter.ready = entered };
-	errint_t r = enter_inside(w, dir, NULL);
-
-	if (r == -EAGAIN && w->keep) {
-		event_init(&wait.event);
-		r = enter_inside(w, dir, &wait.waiter);
-		if (r != -EAGAIN)
-			event_end(&wait.event, r);
-		r = event_wait(&wait.event);
-		if (r == 0)
-			r = enter_inside(w, dir, NULL);
-	}
-	return r;
-}
-
-struct open_wait {
-	struct file_open open;
-	struct event event;
-	struct file *file;
-};
-
-static void opened(struct file_open *o, errint_t r, struct file *file)
-{
-	struct open_wait *w = (struct open_wait *)(void *)o;
-
-	w->file = file;
-	event_end(&w->event, r);
-}
-
-static errint_t open_file(struct files *f, const struct place *place, bool background, struct file **ret)
-{
-	struct open_wait w = { .open = { .opened = opened, .waiter.background = background } };
-	errint_t r;
-
-	event_init(&w.event);
-	r = files_open(f, place, &w.open, &w.file);
-	if (r != -EINPROGRESS)
-		event_end(&w.event, r);
-	r = event_wait(&w.event);
-	*ret = w.file;
-	return r;
-}
-
-struct read_wait {
-	struct file_read read;
-	struct event event;
-};
-
-static void was_read(struct file_read *r, errint_t result)
-{
-	event_end(&((struct read_wait *)(void *)r)->event, result);
-}
-
 /* One byte brings its whole extent, and the next ones ahead. */
 static errint_t read_extents(struct files *f, const struct place *place, bool background, struct file *file)
 {
@@ -134,16 +20,10 @@ static errint_t read_extents(struct files *f, const struct place *place, bool ba
 	errint_t r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < place->inode.count; i++) {
-		struct read_wait w = { .read = { .done = was_read, .file = file, .offset = at, .size = 1, .waiter.background = background } };
 		struct catalog_extent e;
 		if (catalog_extent(&place->tree->c, &place->inode, i, &e) < 0)
 			return -EIO;
-		event_init(&w.event);
-		r = files_read(f, &w.read);
-		if (r != -EINPROGRESS)
-			event_end(&w.event, r);
-		r = event_wait(&w.event);
-		free(w.read.data);
+		r = wait_read(f, file, at, 1, background, NULL);
 		at += e.length;
 	}
 	return r;
@@ -152,7 +32,7 @@ static errint_t read_extents(struct files *f, const struct place *place, bool ba
 static errint_t fetch_once(struct pins *p, const struct place *place, const struct digest *key, bool background)
 {
 	struct file *file;
-	errint_t r = open_file(p->files, place, background, &file);
+	errint_t r = wait_open(p->files, place, background, &file);
 
 	if (r < 0)
 		return r;
@@ -177,6 +57,8 @@ static const char *reason(errint_t r)
 	switch (r) {
 	case -ENOSPC:
 		return "the cache did not take it: its quota or disk is full";
+	case -EDQUOT:
+		return "the tree's own list may keep half of the quota: pin it with ctl pin";
 	case -ETIMEDOUT:
 		return "the servers did not answer in time";
 	case -EPERM:
@@ -211,6 +93,22 @@ static void count(struct pin_walk *w, uint64_t bytes, errint_t r)
 		w->pin->error = reason(r);
 	}
 	pthread_mutex_unlock(&w->pins->lock);
+	if (w->pins->counted)
+		w->pins->counted(w->pins->counted_context, w->pin->files, w->pin->bytes);
+}
+
+/* The tree's list is not the word of who owns the disk. */
+static bool is_beyond_share(struct pin_walk *w, uint64_t size)
+{
+	uint64_t kept = 0;
+	bool beyond;
+
+	pthread_mutex_lock(&w->pins->lock);
+	for (const struct pin *i = w->pins->list; i; i = i->next)
+		kept += i->sources == PIN_BY_TREE ? i->bytes : 0;
+	beyond = w->pin->sources == PIN_BY_TREE && kept + size > cache_quota(w->pins->cache) / PINS_TREE_SHARE;
+	pthread_mutex_unlock(&w->pins->lock);
+	return beyond;
 }
 
 static errint_t do_file(struct pin_walk *w, const struct place *place)
@@ -225,6 +123,10 @@ static errint_t do_file(struct pin_walk *w, const struct place *place)
 		return 0;
 	if (!w->keep) {
 		cache_keep_not(p->folder, &key, false);
+		return 0;
+	}
+	if (is_beyond_share(w, place->inode.size)) {
+		count(w, place->inode.size, -EDQUOT);
 		return 0;
 	}
 	if (files_cached(p->files, place) < place->inode.size || (r = cache_keep(p->cache, p->folder, &key, false)) == -ENOENT)
@@ -247,7 +149,7 @@ struct stack {
 static errint_t push(struct pin_walk *w, struct stack *s, const struct place *dir)
 {
 	struct level l = { .dir = *dir };
-	errint_t r = enter(w, &l.dir);
+	errint_t r = wait_enter(w->pins->snapshot, &l.dir, w->keep);
 
 	if (r == -EAGAIN)
 		return 0;
@@ -320,7 +222,7 @@ static errint_t lookup(struct pin_walk *w, const struct place *dir, const char *
 }
 
 /* Keeps the catalogs on the way too: without them the path cannot be entered when the server is away. */
-static errint_t find(struct pin_walk *w, const char *path, struct place *ret)
+errint_t pins_find(struct pin_walk *w, const char *path, struct place *ret)
 {
 	const char *p = path;
 	errint_t r = root_of(w, ret);
@@ -330,7 +232,7 @@ static errint_t find(struct pin_walk *w, const char *path, struct place *ret)
 		struct place dir = *ret;
 		if (S_ISLNK(dir.inode.mode))
 			return -ELOOP;
-		r = enter(w, &dir);
+		r = wait_enter(w->pins->snapshot, &dir, w->keep);
 		if (r == 0 && w->keep)
 			(void)keep_catalog(w, dir.tree);
 		if (r == 0)
@@ -346,7 +248,7 @@ errint_t pins_walk(struct pin_walk *w)
 	const char *path = w->pin->path;
 	bool all = path[strlen(path) - 1] == '/';
 	struct place p;
-	errint_t r = find(w, path, &p);
+	errint_t r = pins_find(w, path, &p);
 
 	if (r < 0)
 		return r == -EAGAIN ? 0 : r;

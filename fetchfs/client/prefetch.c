@@ -274,14 +274,29 @@ errint_t prefetch_start(const struct prefetch_config *config, struct prefetch **
 	return r;
 }
 
-void prefetch_stop(struct prefetch *p)
+void prefetch_wait(struct prefetch *p)
 {
 	if (!p || !p->started)
+		return;
+	pthread_join(p->thread, NULL);
+	p->started = false;
+}
+
+void prefetch_cancel(struct prefetch *p)
+{
+	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->stop = true;
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
+}
+
+void prefetch_stop(struct prefetch *p)
+{
+	if (!p || !p->started)
+		return;
+	prefetch_cancel(p);
 	pthread_join(p->thread, NULL);
 	p->started = false;
 }

@@ -31,6 +31,10 @@ struct prefetch;
 
 /* Starts the thread where there is something to do; *ret may stay NULL. What config points to must stay. -ENOMEM. */
 errint_t prefetch_start(const struct prefetch_config *config, struct prefetch **ret);
+/* Until all is there, or given up. prefetch_stop must follow all the same. */
+void prefetch_wait(struct prefetch *p);
+/* It ends soon. Any thread. */
+void prefetch_cancel(struct prefetch *p);
 /* Ends the thread. What it has asked the store for is still under way: prefetch_free only after store_stop, and before files_free. */
 void prefetch_stop(struct prefetch *p);
 void prefetch_free(struct prefetch *p);

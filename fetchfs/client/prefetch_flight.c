@@ -46,10 +46,8 @@ static void land(struct prefetch *p, struct prefetch_flight *f)
 
 static void keep_catalog(struct prefetch *p, const struct store_object *o, const void *data, size_t size)
 {
-	const void *mapped;
-
-	if (!cache_has_catalog(p->config.cache, &o->digest) && cache_put_catalog(p->config.cache, &o->digest, data, size, &mapped) == 0)
-		cache_unmap(mapped, size);
+	if (!cache_has_catalog(p->config.cache, &o->digest))
+		(void)cache_put_catalog(p->config.cache, &o->digest, data, size, NULL);
 }
 
 /* Packs go into the cache without us. */

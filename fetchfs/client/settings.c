@@ -3,6 +3,7 @@
 #include "fetchfs/client/settings.h"
 #include "common/io.h"
 #include "common/message.h"
+#include "fetchfs/client/memory.h"
 #include "fetchfs/client/transport_secret.h"
 #include "fetchfs/client/when.h"
 
@@ -287,6 +288,18 @@ static int set_size(struct settings *s, const char *name, const char *value, voi
 	return EXIT_USAGE;
 }
 
+static int set_memory(struct settings *s, const char *name, const char *value, void *field)
+{
+	char least[16], program[16];
+
+	(void)field;
+	if (parse_size(value, &s->memory) == 0 && s->memory >= MEMORY_MINIMUM)
+		return 0;
+	message_error("option %s: expected a size of at least %s (the program itself takes about %s, the rest is for what is being fetched), not '%s'", name,
+		      format_size(MEMORY_MINIMUM, least), format_size(MEMORY_PROGRAM, program), value);
+	return EXIT_USAGE;
+}
+
 static int set_prefetch(struct settings *s, const char *name, const char *value, void *field)
 {
 	s->has_prefetch = true;
@@ -347,6 +360,7 @@ static const struct setting {
 	{ "log", true, set_log, 0 },
 	{ "loglevel", true, set_log_level, 0 },
 	{ "lower", true, set_lower, FIELD(lower) },
+	{ "memory", true, set_memory, 0 },
 	{ "metrics", true, set_metrics, FIELD(metrics) },
 	{ "mirror", true, set_mirror, 0 },
 	{ "mount_timeout", true, set_seconds, FIELD(mount_timeout) },

@@ -42,6 +42,7 @@ struct settings {
 	unsigned timeout;		/* seconds that a read waits; 0: without end (hard) */
 	unsigned mount_timeout;
 	unsigned parallel;
+	uint64_t memory;		/* bytes; 0: the default */
 	const char *user;		/* name or number; NULL: not given */
 	const char *control;		/* directory of the control socket, or "off" */
 	const char *metrics;		/* port or path */

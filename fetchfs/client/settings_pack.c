@@ -23,7 +23,7 @@ static const struct member {
 #define T(member) { #member, TEXT, offsetof(struct settings, member), sizeof(char *) }
 	T(mountpoint), O(cache), M(in_memory), O(lower), M(quota), M(quota_percent), M(free), M(free_percent), M(no_free), M(verify), M(scrub), O(proxy), T(tag),
 	T(ca_file), T(cert_file), T(key_file), T(credentials_file), T(headers_file), M(limits), T(profile), O(record), M(prefetch), M(prefetch_rate),
-	M(has_prefetch), M(timeout), M(mount_timeout), M(parallel), T(control), T(metrics), M(log), M(log_level), M(revision), M(date), M(follow), M(pin),
+	M(has_prefetch), M(timeout), M(mount_timeout), M(parallel), M(memory), T(control), T(metrics), M(log), M(log_level), M(revision), M(date), M(follow), M(pin),
 	T(pin_file), M(ttl), M(foreground), M(root), M(passthrough), M(opens), M(no_splice),
 #undef M
 #undef O

@@ -63,8 +63,7 @@ void snapshot_free_tree(struct tree *t)
 {
 	if (!t)
 		return;
-	if (t->c.data)
-		cache_unmap(t->c.data, t->c.size);
+	cache_free_catalog(&t->image);
 	free((void *)t->nested);
 	free((void *)t->packs);
 	free((void *)t->known);
@@ -72,20 +71,17 @@ void snapshot_free_tree(struct tree *t)
 	free(t);
 }
 
-errint_t snapshot_new_tree(const struct snapshot *s, const void *data, size_t size, const struct digest *d, uint64_t base, struct tree **ret)
+errint_t snapshot_new_tree(const struct snapshot *s, struct cache_catalog *image, const struct digest *d, uint64_t base, struct tree **ret)
 {
 	struct tree *t = calloc(1, sizeof(*t));
 	errint_t r;
 
 	if (!t) {
-		cache_unmap(data, size);
+		cache_free_catalog(image);
 		return -ENOMEM;
 	}
-	r = catalog_open(data, size, &t->c);
-	if (r < 0) {
-		cache_unmap(data, size);
-		t->c.data = NULL;
-	}
+	t->image = *image;
+	r = catalog_open(image->data, image->size, &t->c);
 	if (r == 0 && t->c.nested > 0) {
 		t->nested = calloc(t->c.nested, sizeof(*t->nested));
 		r = t->nested ? 0 : -ENOMEM;
@@ -145,12 +141,12 @@ static bool describe_nested(struct snapshot_waiter *w, struct catalog_nested *re
 	return catalog_nested(&w->parent->c, w->nested, ret) == 0;
 }
 
-/* data: mapped; taken over. */
-static errint_t install(struct snapshot_waiter *w, const struct catalog_nested *n, const void *data)
+/* image: taken over. */
+static errint_t install(struct snapshot_waiter *w, const struct catalog_nested *n, struct cache_catalog *image)
 {
 	struct snapshot *s = w->snapshot;
 	struct tree *t;
-	errint_t r = snapshot_new_tree(s, data, n->size, &n->digest, 0, &t);
+	errint_t r = snapshot_new_tree(s, image, &n->digest, 0, &t);
 
 	if (r < 0)
 		return r;
@@ -188,17 +184,17 @@ static void nested_ready(struct store_waiter *waiter, errint_t r, const void *da
 {
 	struct snapshot_waiter *w = (struct snapshot_waiter *)(void *)waiter;
 	struct tree *parent = w->parent;
-	const void *mapped = NULL;
+	struct cache_catalog image = { .data = NULL };
 	struct catalog_nested n;
 
 	if (r == 0 && !atomic_load(&parent->nested[w->nested])) {
 		r = describe_nested(w, &n) ? 0 : -EBADMSG;
 		if (r == 0)
-			r = cache_put_catalog(w->snapshot->cache, &n.digest, data, size, &mapped);
+			r = cache_put_catalog(w->snapshot->cache, &n.digest, data, size, &image);
 	}
 	SNAPSHOT_INSIDE(w->snapshot);
-	if (mapped)
-		r = install(w, &n, mapped);
+	if (image.data)
+		r = install(w, &n, &image);
 	w->ready(w, r);
 	snapshot_release(parent);
 }
@@ -208,7 +204,7 @@ static errint_t load_nested(struct snapshot *s, struct tree *parent, uint32_t ne
 {
 	struct snapshot_waiter own;
 	struct catalog_nested n;
-	const void *data;
+	struct cache_catalog image;
 	errint_t r;
 
 	if (!w)
@@ -218,9 +214,9 @@ static errint_t load_nested(struct snapshot *s, struct tree *parent, uint32_t ne
 	w->nested = nested;
 	if (!describe_nested(w, &n))
 		return -EBADMSG;
-	r = cache_map_catalog(s->cache, &n.digest, n.size, &data);
+	r = cache_get_catalog(s->cache, &n.digest, n.size, &image);
 	if (r == 0)
-		return install(w, &n, data);
+		return install(w, &n, &image);
 	if (w == &own)
 		return -EAGAIN;
 	w->waiter.ready = nested_ready;
@@ -432,17 +428,17 @@ static errint_t load_root(struct snapshot *s, unsigned limit, char ret_error[TRA
 	const struct manifest_root *m = &s->root_record;
 	struct store_object o = { .digest = m->digest, .stored_size = m->stored_size, .size = m->size };
 	_cleanup_free_ void *fetched = NULL;
-	const void *data;
-	errint_t r = cache_map_catalog(s->cache, &m->digest, m->size, &data);
+	struct cache_catalog image;
+	errint_t r = cache_get_catalog(s->cache, &m->digest, m->size, &image);
 
 	if (r < 0) {
 		r = store_fetch_now(s->store, &o, limit, &fetched, ret_error);
 		if (r == 0)
-			r = cache_put_catalog(s->cache, &m->digest, fetched, m->size, &data);
+			r = cache_put_catalog(s->cache, &m->digest, fetched, m->size, &image);
 	}
 	if (r < 0)
 		return r;
-	r = snapshot_new_tree(s, data, m->size, &m->digest, 0, &s->root);
+	r = snapshot_new_tree(s, &image, &m->digest, 0, &s->root);
 	if (r < 0)
 		return r;
 	s->root->mount_ino = 1;

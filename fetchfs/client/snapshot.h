@@ -20,6 +20,7 @@
 /* A loaded catalog in its place in the tree. */
 struct tree {
 	struct catalog c;
+	struct cache_catalog image;	/* what c reads */
 	struct digest digest;
 	uint32_t stored_size;		/* of the object that it is on the servers */
 	uint32_t record;		/* its number in the state; snapshot_state.c */

@@ -5,8 +5,8 @@
 
 #include "fetchfs/client/snapshot_update.h"
 
-/* Takes over data (mapped), also where it fails. */
-errint_t snapshot_new_tree(const struct snapshot *s, const void *data, size_t size, const struct digest *d, uint64_t base, struct tree **ret);
+/* image: taken over, also where it fails. */
+errint_t snapshot_new_tree(const struct snapshot *s, struct cache_catalog *image, const struct digest *d, uint64_t base, struct tree **ret);
 void snapshot_free_tree(struct tree *t);
 void snapshot_link(struct snapshot *s, struct tree *t);
 /* With the gate closed. */

@@ -182,15 +182,15 @@ static errint_t load(struct snapshot *s, struct reader *r, const struct state_tr
 {
 	struct store_object o = { .digest = k->digest, .stored_size = k->stored_size, .size = k->size };
 	_cleanup_free_ void *fetched = NULL;
-	const void *data;
-	errint_t e = cache_map_catalog(s->cache, &k->digest, k->size, &data);
+	struct cache_catalog image;
+	errint_t e = cache_get_catalog(s->cache, &k->digest, k->size, &image);
 
 	if (e < 0) {
 		e = store_fetch_now(s->store, &o, r->limit, &fetched, r->error);
 		if (e == 0)
-			e = cache_put_catalog(s->cache, &k->digest, fetched, k->size, &data);
+			e = cache_put_catalog(s->cache, &k->digest, fetched, k->size, &image);
 	}
-	return e < 0 ? e : snapshot_new_tree(s, data, k->size, &k->digest, k->base, ret);
+	return e < 0 ? e : snapshot_new_tree(s, &image, &k->digest, k->base, ret);
 }
 
 static errint_t read_runs(struct reader *r, uint32_t count, struct tree *t)

@@ -13,16 +13,16 @@ static errint_t load_catalog(struct snapshot *s, const struct digest *d, uint32_
 {
 	struct store_object o = { .digest = *d, .stored_size = stored_size, .size = size };
 	_cleanup_free_ void *fetched = NULL;
-	const void *data;
-	errint_t r = cache_map_catalog(s->cache, d, size, &data);
+	struct cache_catalog image;
+	errint_t r = cache_get_catalog(s->cache, d, size, &image);
 
 	if (r < 0) {
 		r = store_fetch_now(s->store, &o, limit, &fetched, ret_error);
 		if (r == 0)
-			r = cache_put_catalog(s->cache, d, fetched, size, &data);
+			r = cache_put_catalog(s->cache, d, fetched, size, &image);
 	}
 	if (r == 0)
-		r = snapshot_new_tree(s, data, size, d, 0, ret);
+		r = snapshot_new_tree(s, &image, d, 0, ret);
 	if (r < 0)
 		return r;
 	(*ret)->stamp = s->changes + 1;

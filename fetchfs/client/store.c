@@ -44,6 +44,7 @@ struct store {
 	struct transport *transport;
 	struct cache *cache;
 	struct stats *stats;
+	struct memory *memory;
 	int64_t timeout;
 
 	pthread_mutex_t lock;
@@ -193,15 +194,23 @@ static void process(struct store *s, struct wanted *w)
 	dispose_wanted(w);
 }
 
+/* lock held. What the next job takes of the memory for unpacked objects; a failed one nothing. */
+static uint64_t memory_need(const struct wanted *w)
+{
+	return w->request.result == 0 ? w->object.size : 0;
+}
+
 static void *work(void *context)
 {
 	struct store *s = context;
+	uint64_t need;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
 		struct wanted *w = s->first_job;
-		if (!w) {
-			if (s->stop)
+		/* Whoever has the memory gives it back, and says so. */
+		if (!w || !memory_take(s->memory, MEMORY_UNPACKED, need = memory_need(w), 100)) {
+			if (!w && s->stop)
 				break;
 			pthread_cond_wait(&s->jobs_changed, &s->lock);
 			continue;
@@ -211,7 +220,9 @@ static void *work(void *context)
 			s->last_job = NULL;
 		pthread_mutex_unlock(&s->lock);
 		process(s, w);
+		memory_give(s->memory, MEMORY_UNPACKED, need);
 		pthread_mutex_lock(&s->lock);
+		pthread_cond_broadcast(&s->jobs_changed);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -477,6 +488,7 @@ errint_t store_open(const struct store_config *config, struct store **ret)
 	s->transport = config->transport;
 	s->cache = config->cache;
 	s->stats = config->stats;
+	s->memory = config->memory;
 	s->timeout = (int64_t)config->timeout * NS_PER_SECOND;
 	/* The error shall reach who waits within the time. */
 	s->timeout -= MIN(s->timeout / 20, ANSWER_NS);

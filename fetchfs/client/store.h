@@ -16,6 +16,7 @@ struct store_config {
 	struct transport *transport;
 	struct cache *cache;
 	struct stats *stats;
+	struct memory *memory;	/* or NULL */
 	unsigned workers;	/* 0: by the number of processors */
 	unsigned timeout;	/* seconds that anybody waits; 0: without end */
 };

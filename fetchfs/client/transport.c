@@ -15,6 +15,9 @@
 #define REPORT_FIRST (5 * NS_PER_SECOND)
 #define REPORT_MAX (600 * NS_PER_SECOND)
 #define POLL_MS 1000
+/* Of the memory for transfers, percent: the rest is for those that somebody waits for, and for rivals. */
+#define MEMORY_DEMAND 80
+#define MEMORY_BACKGROUND 60
 
 static void queue_push(struct transport_queue *q, struct transport_request *r)
 {
@@ -117,6 +120,10 @@ static void note_success(struct transport *t, const struct transport_slot *s)
 
 	transport_mirror_worked(t, s);
 	was_bad |= proxy_worked(&t->proxies, s->route.proxy);
+	if (s->route.proxy >= 0) {
+		t->proxies.proxies[s->route.proxy].good++;
+		t->proxies.proxies[s->route.proxy].bytes += s->size;
+	}
 	transport_hedge_earn(t);
 	if (was_bad)
 		transport_wake_delayed(t);
@@ -149,6 +156,20 @@ static void delay(struct transport *t, struct transport_request *r)
 		delay_until(t, r, clock_now() + transport_backoff(t, BACKOFF_FIRST, r->attempts / ways - 1, BACKOFF_MAX));
 }
 
+uint64_t transport_memory_need(const struct transport_request *r)
+{
+	return r->min_size == r->max_size ? r->max_size + TRANSPORT_RECEIVE_BUFFER : 0;
+}
+
+/* lock held. It is not in flight any more. */
+static void land(struct transport *t, struct transport_request *r)
+{
+	if (t->in_flight > 0)
+		t->in_flight--;
+	memory_give(t->memory, MEMORY_TRANSFERS, r->reserved);
+	r->reserved = 0;
+}
+
 /* lock held, and released while who asked is told */
 static void deliver(struct transport *t, struct transport_request *r)
 {
@@ -179,7 +200,7 @@ static void failed(struct transport *t, struct transport_request *r)
 		deliver(t, r);
 		return;
 	}
-	t->in_flight--;
+	land(t, r);
 	delay(t, r);
 }
 
@@ -240,6 +261,8 @@ static void start_request(struct transport *t, struct transport_slot *s, struct 
 	r->used_mirror = route.mirror;
 	r->used_proxy = route.proxy;
 	r->state = REQUEST_SENT;
+	/* It fits: next_queue has looked, and nobody else takes of it. */
+	r->reserved = memory_take(t->memory, MEMORY_TRANSFERS, transport_memory_need(r), 100) ? transport_memory_need(r) : 0;
 	t->in_flight++;
 	if (transport_curl_start(t, s, r, &route) == 0)
 		return;
@@ -248,20 +271,27 @@ static void start_request(struct transport *t, struct transport_slot *s, struct 
 	failed(t, r);
 }
 
-/* lock held, and released in between. Background requests leave room for those that somebody waits for. */
+/* lock held. Which queue has the next request that there is room for; NULL: none. Background requests leave room for those that somebody waits for. */
+static struct transport_queue *next_queue(struct transport *t)
+{
+	if (t->in_flight >= 2 * t->parallel || !free_slot(t))
+		return NULL;
+	if (t->demand.first)
+		return memory_fits(t->memory, MEMORY_TRANSFERS, transport_memory_need(t->demand.first), MEMORY_DEMAND) ? &t->demand : NULL;
+	if (!t->background.first || t->in_flight + MIN(2, 2 * t->parallel - 1) >= 2 * t->parallel || !has_slot_for_background(t))
+		return NULL;
+	return memory_fits(t->memory, MEMORY_TRANSFERS, transport_memory_need(t->background.first), MEMORY_BACKGROUND) ? &t->background : NULL;
+}
+
+/* lock held, and released in between. */
 static void start_requests(struct transport *t)
 {
-	while (t->in_flight < 2 * t->parallel) {
+	struct transport_queue *q;
+
+	while ((q = next_queue(t))) {
 		struct transport_slot *s = free_slot(t);
-		struct transport_request *r;
+		struct transport_request *r = queue_pop(q);
 		int64_t open_at;
-		if (!s)
-			return;
-		r = queue_pop(&t->demand);
-		if (!r && t->in_flight + 2 < 2 * t->parallel && has_slot_for_background(t))
-			r = queue_pop(&t->background);
-		if (!r)
-			return;
 		open_at = r->mirror < 0 ? transport_mirrors_open_at(t) : 0;
 		/* All servers asked for a pause. */
 		if (open_at > clock_now())
@@ -295,7 +325,7 @@ static void take_result(struct transport *t, struct transport_slot *s, struct tr
 	memcpy(r->error, s->error, sizeof(r->error));
 	if (s->result < 0) {
 		transport_note_fault(t, &s->route, s->by_proxy, s->retry_after, s->error);
-		transport_slot_drop(s);
+		transport_slot_drop(t, s);
 		if (!s->rival) {
 			failed(t, r);
 			return;
@@ -311,7 +341,7 @@ static void take_result(struct transport *t, struct transport_slot *s, struct tr
 	r->data = s->data;
 	r->size = s->size;
 	s->data = NULL;
-	transport_slot_drop(s);
+	transport_slot_drop(t, s);
 	deliver(t, r);
 }
 
@@ -360,7 +390,7 @@ static void *run(void *context)
 		/* After all that has come was looked at: when this thread was late, the servers were not. */
 		next = MIN(next_due(t), transport_hedge_late(t));
 		/* Results may have freed slots that others wait for. */
-		more = t->demand.first && free_slot(t) && t->in_flight < 2 * t->parallel;
+		more = next_queue(t) == &t->demand;
 		pthread_mutex_unlock(&t->lock);
 		if (next != INT64_MAX)
 			timeout = (int)MIN(MAX(next - clock_now() + NS_PER_MS - 1, 0) / NS_PER_MS, POLL_MS);
@@ -398,6 +428,7 @@ errint_t transport_open(const struct transport_config *config, struct transport 
 	t->hedge_credit = 2 * HEDGE_COST;
 	t->report = config->report;
 	t->report_context = config->report_context;
+	t->memory = config->memory;
 	t->stats = config->stats;
 	randombytes_buf(&t->random, sizeof(t->random));
 	t->random |= 1;	/* zero would stay zero */
@@ -432,9 +463,14 @@ void transport_stop(struct transport *t)
 {
 	struct transport_request *r;
 
+	bool again;
+
 	pthread_mutex_lock(&t->lock);
+	again = t->stop;
 	t->stop = true;
 	pthread_mutex_unlock(&t->lock);
+	if (again)
+		return;
 	curl_multi_wakeup(t->multi);
 	pthread_join(t->thread, NULL);
 	for (unsigned i = 0; i < t->slot_count; i++) {
@@ -473,6 +509,7 @@ void transport_submit(struct transport *t, struct transport_request *r)
 	r->attempts = 0;
 	r->fresh = r->renew = false;
 	r->replaced = 0;
+	r->reserved = 0;
 	r->data = NULL;
 	r->size = 0;
 	r->result = 0;
@@ -492,8 +529,7 @@ void transport_finish(struct transport *t, struct transport_request *r)
 	free(r->data);
 	r->data = NULL;
 	pthread_mutex_lock(&t->lock);
-	if (t->in_flight > 0)
-		t->in_flight--;
+	land(t, r);
 	bool waiting = t->demand.first || t->background.first;
 	pthread_mutex_unlock(&t->lock);
 	if (waiting)

@@ -9,6 +9,7 @@
 #define SPORE_FETCHFS_CLIENT_TRANSPORT_H
 
 #include "common/base.h"
+#include "fetchfs/client/memory.h"
 #include "fetchfs/client/stats.h"
 
 #define TRANSPORT_MAX_MIRRORS 16
@@ -39,6 +40,7 @@ struct transport_config {
 	/* Told in the transport's thread when nothing can be fetched (at growing intervals) and when it works again. May be NULL. */
 	void (*report)(void *context, bool trouble, const char *text);
 	void *report_context;
+	struct memory *memory;		/* bodies are asked for as there is room for them; NULL: always */
 	struct stats *stats;
 };
 
@@ -70,6 +72,7 @@ struct transport_request {
 	/* The transport's own. */
 	struct transport_request *next;
 	int state;
+	uint64_t reserved;	/* bytes of memory */
 	unsigned attempts;
 	bool fresh;		/* caches on the way must not answer: they may hold the wrong thing */
 	int used_proxy;
@@ -78,11 +81,14 @@ struct transport_request {
 	int64_t due;
 };
 
+/* How a proxy did since the mount began. */
 struct transport_proxy_state {
 	char url[TRANSPORT_ERROR_SIZE];	/* without user and password; "DIRECT" */
-	unsigned group;
-	unsigned faults;
-	int64_t bad_until;
+	unsigned group;			/* from 0 */
+	bool preferred;			/* the next request goes there */
+	uint64_t good, faults, bytes;	/* as of a mirror */
+	unsigned faults_in_row;
+	int64_t retry_in;		/* ns while others are preferred */
 };
 
 /*
@@ -90,7 +96,7 @@ struct transport_proxy_state {
  * ret_error says more, or is empty.
  */
 errint_t transport_open(const struct transport_config *config, struct transport **ret, char ret_error[TRANSPORT_ERROR_SIZE]);
-/* Ends the thread. Requests under way, and those that still come, end with -ECANCELED; their owners may still call transport_finish. */
+/* Ends the thread; once more does nothing. Requests under way, and those that still come, end with -ECANCELED; their owners may still call transport_finish. */
 void transport_stop(struct transport *t);
 void transport_free(struct transport *t);
 

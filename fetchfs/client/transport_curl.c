@@ -13,7 +13,6 @@
 #define STALL_BYTES_PER_SECOND 64L
 #define DEADLINE_BYTES_PER_SECOND 16384
 #define MAX_REDIRECTS 5
-#define RECEIVE_BUFFER (256L * 1024)
 #define JUNK_MAX (64 * KIB)	/* of a redirect's body */
 
 #ifndef SPORE_VERSION
@@ -119,7 +118,7 @@ static void set_up(struct transport *t, struct transport_slot *s)
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)t->limits.connect);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_SECOND);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)t->limits.stall);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)TRANSPORT_RECEIVE_BUFFER);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "fetchfs/" SPORE_VERSION);
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -240,6 +239,13 @@ static errint_t send_to(struct transport *t, struct transport_slot *s, const cha
 	return 0;
 }
 
+static void discard_body(struct transport_slot *s)
+{
+	free(s->data);
+	s->data = NULL;
+	s->size = s->room = 0;
+}
+
 errint_t transport_curl_start(struct transport *t, struct transport_slot *s, struct transport_request *r, const struct transport_route *route)
 {
 	_cleanup_free_ char *url = io_format("%s/%s", t->mirrors[route->mirror].url, r->path);
@@ -247,7 +253,7 @@ errint_t transport_curl_start(struct transport *t, struct transport_slot *s, str
 
 	if (!url)
 		return -ENOMEM;
-	transport_slot_drop(s);
+	transport_slot_drop(t, s);
 	s->request = r;
 	s->route = *route;
 	s->rival = NULL;
@@ -270,11 +276,11 @@ errint_t transport_curl_start(struct transport *t, struct transport_slot *s, str
 	return 0;
 }
 
-void transport_slot_drop(struct transport_slot *s)
+void transport_slot_drop(struct transport *t, struct transport_slot *s)
 {
-	free(s->data);
-	s->data = NULL;
-	s->size = s->room = 0;
+	memory_give(t->memory, MEMORY_TRANSFERS, s->reserved);
+	s->reserved = 0;
+	discard_body(s);
 }
 
 void transport_curl_cancel(struct transport *t, struct transport_slot *s)
@@ -283,7 +289,7 @@ void transport_curl_cancel(struct transport *t, struct transport_slot *s)
 	curl_easy_setopt(s->curl, CURLOPT_FORBID_REUSE, 1L);
 	curl_multi_remove_handle(t->multi, s->curl);
 	stats_add(t->stats, bytes_fetched, s->size);
-	transport_slot_drop(s);
+	transport_slot_drop(t, s);
 	s->request = NULL;
 	s->rival = NULL;
 }
@@ -324,7 +330,7 @@ static bool follow(struct transport *t, struct transport_slot *s)
 		return false;
 	}
 	s->redirects++;
-	transport_slot_drop(s);
+	discard_body(s);
 	s->junk = 0;
 	s->first_byte = s->last_byte = 0;
 	curl_multi_remove_handle(t->multi, s->curl);

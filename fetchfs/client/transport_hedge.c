@@ -78,6 +78,12 @@ static struct transport_slot *free_slot(struct transport *t)
 	return NULL;
 }
 
+/* What there is beside the request's own memory while both are under way: bytes that have not come are no memory yet. */
+static uint64_t memory_need(const struct transport_slot *s)
+{
+	return transport_memory_need(s->request) ? s->size : 0;
+}
+
 static void start_rival(struct transport *t, struct transport_slot *s, struct transport_slot *rival, int64_t now)
 {
 	struct transport_request *r = s->request;
@@ -88,6 +94,8 @@ static void start_rival(struct transport *t, struct transport_slot *s, struct tr
 	route.new_connection = true;
 	if (transport_curl_start(t, rival, r, &route) < 0)
 		return;
+	if (memory_take(t->memory, MEMORY_TRANSFERS, memory_need(s), 100))
+		rival->reserved = memory_need(s);
 	rival->is_hedge = true;
 	rival->rival = s;
 	s->rival = rival;
@@ -128,7 +136,8 @@ int64_t transport_hedge_late(struct transport *t)
 			next = MIN(next, when);
 			continue;
 		}
-		if (is_late(t, s, now, &still, &when) && (still || t->hedge_credit >= HEDGE_COST) && (rival = free_slot(t))) {
+		if (is_late(t, s, now, &still, &when) && (still || t->hedge_credit >= HEDGE_COST) && (rival = free_slot(t)) &&
+		    memory_fits(t->memory, MEMORY_TRANSFERS, memory_need(s), 100)) {
 			if (!still)
 				t->hedge_credit -= HEDGE_COST;
 			start_rival(t, s, rival, now);

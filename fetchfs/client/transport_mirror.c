@@ -285,6 +285,7 @@ void transport_reset_mirrors(struct transport *t)
 errint_t transport_proxy_state(struct transport *t, size_t proxy, struct transport_proxy_state *ret)
 {
 	const struct proxy *p = &t->proxies.proxies[proxy];
+	int64_t now = clock_now();
 
 	if (proxy >= t->proxies.count)
 		return -ENOENT;
@@ -292,8 +293,14 @@ errint_t transport_proxy_state(struct transport *t, size_t proxy, struct transpo
 	pthread_mutex_lock(&t->lock);
 	snprintf(ret->url, sizeof(ret->url), "%s", *p->url ? p->url : "DIRECT");
 	ret->group = p->group;
-	ret->faults = p->faults;
-	ret->bad_until = p->bad_until;
+	ret->good = p->good;
+	ret->faults = p->failures;
+	ret->bytes = p->bytes;
+	ret->faults_in_row = p->faults;
+	ret->retry_in = MAX(p->bad_until - now, 0);
+	ret->preferred = ret->retry_in == 0;
+	for (size_t i = 0; i < proxy; i++)
+		ret->preferred &= t->proxies.proxies[i].bad_until > now;
 	pthread_mutex_unlock(&t->lock);
 	return 0;
 }

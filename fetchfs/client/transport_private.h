@@ -50,6 +50,7 @@ struct transport_slot {
 	unsigned redirects;
 	char *data;
 	size_t size, room;
+	uint64_t reserved;	/* bytes of memory, beside the request's own */
 	uint64_t expected;	/* bytes; 0: not known */
 	uint64_t junk;		/* bytes of bodies that nobody wants */
 	bool too_large;
@@ -82,6 +83,7 @@ struct transport {
 	struct transport_limits limits;
 	void (*report)(void *context, bool trouble, const char *text);
 	void *report_context;
+	struct memory *memory;
 	struct stats *stats;
 
 	CURLM *multi;
@@ -106,11 +108,14 @@ struct transport {
 };
 
 #define HEDGE_COST 16
+#define TRANSPORT_RECEIVE_BUFFER (256 * KIB)
 
 enum { REQUEST_QUEUED = 1, REQUEST_DELAYED, REQUEST_SENT, REQUEST_ANSWERED };
 
 /* transport.c; the lock is held. by_proxy: the mirror was not even asked. */
 void transport_note_fault(struct transport *t, const struct transport_route *route, bool by_proxy, int64_t retry_after, const char *error);
+/* What an attempt takes of the memory for transfers: nothing where its size is not known, as of small texts. */
+uint64_t transport_memory_need(const struct transport_request *r);
 /* All that waits for better times is tried at once. */
 void transport_wake_delayed(struct transport *t);
 /* base doubled with each step up to max; then anything between half of it and all. */
@@ -149,6 +154,6 @@ bool transport_curl_end(struct transport *t, struct transport_slot *s, CURLcode 
 /* Ends an attempt that is not needed any more. */
 void transport_curl_cancel(struct transport *t, struct transport_slot *s);
 /* The body was taken over, or goes. */
-void transport_slot_drop(struct transport_slot *s);
+void transport_slot_drop(struct transport *t, struct transport_slot *s);
 
 #endif

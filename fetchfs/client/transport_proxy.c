@@ -163,6 +163,7 @@ void proxy_failed(struct proxy_list *l, int proxy, bool certain, int64_t now)
 	if (proxy < 0)
 		return;
 	p = &l->proxies[proxy];
+	p->failures++;
 	if (p->faults < 32)
 		p->faults++;
 	if (certain || p->faults >= DOUBTS) {

@@ -17,6 +17,8 @@ struct proxy {
 	unsigned group;
 	unsigned faults;	/* in a row */
 	int64_t bad_until;
+	uint64_t good, failures;	/* since the beginning */
+	uint64_t bytes;			/* of good bodies that came through it */
 };
 
 /* In order of use. count 0: none were given. */

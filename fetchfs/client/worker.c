@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-static struct worker the_worker;
+static struct mount the_worker;
 
 bool worker_is_wanted(int argc, char **argv)
 {
@@ -21,13 +21,13 @@ bool worker_is_wanted(int argc, char **argv)
 }
 
 /* Ends with the supervisor, which may have ended already. */
-static bool tie_to_supervisor(const struct worker *w)
+static bool tie_to_supervisor(const struct mount *w)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	return getppid() == w->start.supervisor;
 }
 
-static int take_start(struct worker *w)
+static int take_start(struct mount *w)
 {
 	struct channel_message m;
 	errint_t r = channel_receive(w->channel, &m);
@@ -52,7 +52,7 @@ static int take_start(struct worker *w)
 	return 0;
 }
 
-static int take_settings(struct worker *w)
+static int take_settings(struct mount *w)
 {
 	errint_t r;
 
@@ -67,7 +67,7 @@ static int take_settings(struct worker *w)
 }
 
 /* The first one has people to talk to until the mount can be used. */
-static void begin_logging(struct worker *w)
+static void begin_logging(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 
@@ -92,7 +92,7 @@ static bool can_live_without_files(const struct settings *s)
 }
 
 /* What needs privileges is done, and no thread is there yet. */
-static int confine(struct worker *w)
+static int confine(struct mount *w)
 {
 	errint_t r;
 
@@ -108,12 +108,13 @@ static int confine(struct worker *w)
 	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
-static int prepare(struct worker *w)
+static int prepare(struct mount *w)
 {
 	int code = take_settings(w);
 
 	if (code)
 		return code;
+	w->talks = !w->start.first;
 	if (!w->start.first)
 		begin_logging(w);
 	broker_set_channel(w->fds[TAKEOVER_BROKER]);
@@ -122,14 +123,12 @@ static int prepare(struct worker *w)
 		daemon_carry_root();
 	code = confine(w);
 	if (code == 0)
-		code = worker_open_layers(w);
-	if (code == 0)
-		code = worker_open_snapshot(w);
+		code = mount_open_layers(w);
 	return code == 0 ? worker_open_fs(w) : code;
 }
 
 /* Until the supervisor has something to say. -EPIPE: it wants nothing any more. */
-static errint_t wait_for_go(struct worker *w, struct channel_message *ret)
+static errint_t wait_for_go(struct mount *w, struct channel_message *ret)
 {
 	errint_t r = channel_send(w->channel, TAKEOVER_PREPARED, NULL, 0, NULL, 0);
 
@@ -140,7 +139,7 @@ static errint_t wait_for_go(struct worker *w, struct channel_message *ret)
 	return r;
 }
 
-static int take_over(struct worker *w)
+static int take_over(struct mount *w)
 {
 	struct channel_message m;
 	errint_t r = wait_for_go(w, &m);
@@ -148,6 +147,7 @@ static int take_over(struct worker *w)
 
 	if (r < 0)
 		return EXIT_SOFTWARE;
+	w->talks = true;
 	code = worker_refresh_snapshot(w);
 	if (code)
 		return code;
@@ -167,7 +167,7 @@ static int take_over(struct worker *w)
 /* The supervisor's word while the loop runs: only one is expected. */
 static void *listen_to_supervisor(void *context)
 {
-	struct worker *w = context;
+	struct mount *w = context;
 	struct channel_message m;
 
 	if (channel_receive(w->channel, &m) < 0)
@@ -178,7 +178,7 @@ static void *listen_to_supervisor(void *context)
 	return NULL;
 }
 
-static int serve(struct worker *w)
+static int serve(struct mount *w)
 {
 	pthread_t listener;
 	errint_t r;
@@ -196,7 +196,7 @@ static int serve(struct worker *w)
 	r = fs_run(w->fs);
 	if (r < 0)
 		log_warning("%s: the mount ends: %s", w->settings.mountpoint, strerror(-r));
-	worker_stop(w);
+	mount_stop(w);
 	(void)channel_send(w->channel, TAKEOVER_STOPPED, NULL, 0, NULL, 0);
 	(void)shutdown(w->channel, SHUT_RD);
 	pthread_join(listener, NULL);
@@ -205,7 +205,7 @@ static int serve(struct worker *w)
 
 int worker_main(int argc, char **argv)
 {
-	struct worker *w = &the_worker;
+	struct mount *w = &the_worker;
 	uint64_t channel;
 	int code;
 
@@ -228,7 +228,7 @@ int worker_main(int argc, char **argv)
 		code = take_over(w);
 	if (code == 0)
 		code = serve(w);
-	worker_close(w);
+	mount_close(w);
 	settings_done(&w->settings);
 	return code;
 }

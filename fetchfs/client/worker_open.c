@@ -11,12 +11,12 @@
 
 #define RESTORE_LIMIT 60	/* seconds, for a catalog that has left the cache */
 
-void worker_report(void *context, bool is_trouble, const char *text)
+void mount_report(void *context, bool is_trouble, const char *text)
 {
-	const struct worker *w = context;
+	const struct mount *w = context;
 
-	/* Before the mount exists, its failure says it all. */
-	if (w->start.first && !w->follow)
+	/* Before that, the failure says it all. */
+	if (!w->talks)
 		return;
 	if (is_trouble)
 		log_warning("%s: %s", w->settings.mountpoint, text);
@@ -30,12 +30,12 @@ static bool can_do_without(errint_t r)
 	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
 }
 
-static int open_cache(struct worker *w)
+static int open_cache(struct mount *w)
 {
 	const struct settings *s = &w->settings;
-	struct cache_config config = { .path = w->start.in_memory ? NULL : s->cache, .has_directory = true, .directory = w->fds[TAKEOVER_CACHE],
+	struct cache_config config = { .path = w->start.in_memory ? NULL : s->cache, .has_directory = w->fds[TAKEOVER_CACHE] >= 0, .directory = w->fds[TAKEOVER_CACHE],
 				       .lower = s->lower, .quota = s->quota, .quota_percent = s->quota_percent,
-				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = w->stats };
+				       .free = s->free, .free_percent = s->free_percent, .no_free = s->no_free, .stats = w->stats, .memory = &w->memory };
 	errint_t r;
 
 	/* Limits that were meant for a disk do not count where memory takes its place. */
@@ -63,14 +63,14 @@ static int open_cache(struct worker *w)
 	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
 }
 
-static int open_transport(struct worker *w)
+static int open_transport(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 	struct transport_config config = {
 		.urls = (const char *const *)s->secret_urls, .url_count = s->url_count, .proxy = s->proxy, .ca_file = s->ca_file,
 		.cert_file = s->cert_file, .key_file = s->key_file, .credentials_file = s->credentials_file, .headers_file = s->headers_file,
 		.limits = s->limits, .self_contained = s->root,
-		.parallel = s->parallel, .report = worker_report, .report_context = w, .stats = w->stats,
+		.parallel = s->parallel, .report = mount_report, .report_context = w, .stats = w->stats, .memory = &w->memory,
 	};
 	char error[TRANSPORT_ERROR_SIZE];
 	errint_t r = transport_open(&config, &w->transport, error);
@@ -88,9 +88,9 @@ static int open_transport(struct worker *w)
 	return r == -ENOENT || r == -ENOTDIR ? EXIT_NO_INPUT : r == -EINVAL ? EXIT_USAGE : EXIT_SOFTWARE;
 }
 
-static int open_store(struct worker *w)
+static int open_store(struct mount *w)
 {
-	struct store_config config = { .transport = w->transport, .cache = w->cache, .stats = w->stats, .timeout = w->settings.timeout };
+	struct store_config config = { .transport = w->transport, .cache = w->cache, .stats = w->stats, .memory = &w->memory, .timeout = w->settings.timeout };
 	errint_t r = store_open(&config, &w->store);
 
 	if (r < 0)
@@ -98,7 +98,7 @@ static int open_store(struct worker *w)
 	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
-static int open_chain(struct worker *w)
+static int open_chain(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 	struct chain_trouble trouble;
@@ -121,7 +121,7 @@ static int open_chain(struct worker *w)
 }
 
 /* Only a choice that can be mounted is kept. */
-static int keep_choice(struct worker *w)
+static int keep_choice(struct mount *w)
 {
 	struct chain_trouble trouble = { .exit_code = 0 };
 	errint_t r = w->choice.kept ? 0 : chain_keep(&w->chain, &w->choice, &trouble);
@@ -132,7 +132,7 @@ static int keep_choice(struct worker *w)
 	return trouble.exit_code ? trouble.exit_code : EXIT_SOFTWARE;
 }
 
-static int open_snapshot(struct worker *w)
+static int open_snapshot(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 	char error[TRANSPORT_ERROR_SIZE] = "";
@@ -155,7 +155,7 @@ static int open_snapshot(struct worker *w)
 }
 
 /* What the worker before had mounted: without a server, and with its inode numbers. */
-static int restore_snapshot(struct worker *w, const char *choice, size_t size)
+static int restore_snapshot(struct mount *w, const char *choice, size_t size)
 {
 	const struct settings *s = &w->settings;
 	char error[TRANSPORT_ERROR_SIZE] = "";
@@ -182,7 +182,7 @@ static int restore_snapshot(struct worker *w, const char *choice, size_t size)
 	return 0;
 }
 
-static int choose_snapshot(struct worker *w)
+static int choose_snapshot(struct mount *w)
 {
 	_cleanup_free_ char *choice = NULL;
 	size_t size = 0;
@@ -198,13 +198,11 @@ static int choose_snapshot(struct worker *w)
 	if (size > 0)
 		return restore_snapshot(w, choice, size);
 	code = open_chain(w);
-	if (code == 0)
-		code = open_snapshot(w);
-	return code == 0 ? keep_choice(w) : code;
+	return code == 0 ? open_snapshot(w) : code;
 }
 
 /* For a successor. */
-static int keep_state(struct worker *w)
+static int keep_state(struct mount *w)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
@@ -218,21 +216,29 @@ static int keep_state(struct worker *w)
 	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
-int worker_open_layers(struct worker *w)
+void mount_init(struct mount *w, struct stats *stats)
 {
-	int code = open_cache(w);
+	w->stats = stats;
+	w->start.in_memory = w->settings.in_memory;
+	for (size_t i = 0; i < TAKEOVER_FDS; i++)
+		w->fds[i] = -1;
+	w->channel = w->null_fd = w->control_fd = w->metrics_fd = -1;
+}
 
+int mount_open_layers(struct mount *w)
+{
+	int code;
+
+	memory_init(&w->memory, w->settings.memory);
+	code = open_cache(w);
 	if (code == 0)
 		code = open_transport(w);
-	return code == 0 ? open_store(w) : code;
+	if (code == 0)
+		code = open_store(w);
+	return code == 0 ? choose_snapshot(w) : code;
 }
 
-int worker_open_snapshot(struct worker *w)
-{
-	return choose_snapshot(w);
-}
-
-int worker_refresh_snapshot(struct worker *w)
+int worker_refresh_snapshot(struct mount *w)
 {
 	int code = 0;
 
@@ -242,5 +248,7 @@ int worker_refresh_snapshot(struct worker *w)
 		w->has_snapshot = false;
 		code = choose_snapshot(w);
 	}
+	if (code == 0 && !w->is_restored)
+		code = keep_choice(w);
 	return code == 0 ? keep_state(w) : code;
 }

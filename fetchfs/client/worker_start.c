@@ -6,18 +6,18 @@
 
 static bool passes(void *context)
 {
-	const struct worker *w = context;
+	const struct mount *w = context;
 
 	return w->fs && fs_can_pass(w->fs);
 }
 
-static int open_control(struct worker *w)
+static int open_control(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 	errint_t r;
 
 	w->control = (struct control){ .mountpoint = s->mountpoint, .cache_path = s->cache, .snapshot = &w->snapshot, .cache = w->cache,
-				       .transport = w->transport, .stats = w->stats, .passthrough = passes, .passthrough_context = w,
+				       .transport = w->transport, .stats = w->stats, .memory = &w->memory, .passthrough = passes, .passthrough_context = w,
 				       .offline = w->offline, .since = w->start.since, .pid = w->start.supervisor, .restarts = w->start.restarts };
 	if (s->log_level)
 		log_set_level(s->log_level);
@@ -36,10 +36,10 @@ static int open_control(struct worker *w)
 	return 0;
 }
 
-static int open_record(struct worker *w)
+static int open_record(struct mount *w)
 {
 	const char *file = w->settings.record;
-	errint_t r = record_new(&w->snapshot, worker_report, w, &w->record);
+	errint_t r = record_new(&w->snapshot, mount_report, w, &w->record);
 
 	/* What the worker before has noted is in its file, and stays there. */
 	if (r == 0 && file && !w->start.first)
@@ -52,7 +52,7 @@ static int open_record(struct worker *w)
 	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_CANNOT_CREATE;
 }
 
-int worker_open_fs(struct worker *w)
+int worker_open_fs(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 	struct fs_config config = {
@@ -68,7 +68,7 @@ int worker_open_fs(struct worker *w)
 		return code;
 	r = s->passthrough ? open_modes_map(w->fds[TAKEOVER_MODES], &w->modes) : 0;
 	if (r == 0)
-		r = files_new(w->store, w->cache, w->stats, s->verify, &w->files);
+		r = files_new(w->store, w->cache, w->stats, &w->memory, s->verify, &w->files);
 	if (r == 0) {
 		config.files = w->files;
 		config.record = w->record;
@@ -82,7 +82,7 @@ int worker_open_fs(struct worker *w)
 	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
-static int start_pins(struct worker *w)
+static int start_pins(struct mount *w)
 {
 	const char *error = NULL;
 	errint_t r = pins_new(&w->snapshot, w->files, w->cache, &w->pins);
@@ -98,7 +98,7 @@ static int start_pins(struct worker *w)
 }
 
 /* When all that can be asked is there. */
-static int start_control(struct worker *w)
+static int start_control(struct mount *w)
 {
 	errint_t r = w->ctl ? ctl_add(w->ctl, pins_verbs, w->pins) : 0;
 
@@ -116,12 +116,12 @@ static int start_control(struct worker *w)
 }
 
 /* Not worth failing for. */
-static void start_prefetch(struct worker *w)
+static void start_prefetch(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 	struct prefetch_config config = {
 		.profiles = s->profile, .has_budget = s->has_prefetch, .budget = s->prefetch, .rate = s->prefetch_rate, .manifest = &w->choice.manifest,
-		.snapshot = &w->snapshot, .files = w->files, .store = w->store, .cache = w->cache, .stats = w->stats, .report = worker_report, .context = w,
+		.snapshot = &w->snapshot, .files = w->files, .store = w->store, .cache = w->cache, .stats = w->stats, .report = mount_report, .context = w,
 	};
 	errint_t r = prefetch_start(&config, &w->prefetch);
 
@@ -131,7 +131,7 @@ static void start_prefetch(struct worker *w)
 
 static void damaged(void *context, const struct digest *key)
 {
-	struct worker *w = context;
+	struct mount *w = context;
 	char text[DIGEST_TEXT_SIZE];
 
 	digest_to_text(key, text);
@@ -139,7 +139,7 @@ static void damaged(void *context, const struct digest *key)
 	fs_distrust(w->fs, key);
 }
 
-static void start_scrub(struct worker *w)
+static void start_scrub(struct mount *w)
 {
 	w->scrub.config = (struct scrub_config){ .cache = w->cache, .stats = w->stats, .rate = w->settings.scrub, .damaged = damaged, .context = w };
 	if (w->settings.scrub > 0 && scrub_start(&w->scrub.config, &w->scrub.scrub) < 0)
@@ -148,24 +148,24 @@ static void start_scrub(struct worker *w)
 
 static errint_t tell_kernel(void *context, const struct snapshot_change *change)
 {
-	struct worker *w = context;
+	struct mount *w = context;
 
 	return fs_tell(w->fs, change);
 }
 
 static void changed(void *context)
 {
-	const struct worker *w = context;
+	const struct mount *w = context;
 
 	pins_again(w->pins);
 }
 
-static int start_following(struct worker *w)
+static int start_following(struct mount *w)
 {
 	const struct settings *s = &w->settings;
 	struct follow_config config = {
 		.chain = &w->chain, .choice = &w->choice, .snapshot = &w->snapshot, .tell = tell_kernel, .changed = changed, .tell_context = w, .stats = w->stats,
-		.follows = s->follow, .ttl = s->ttl, .limit = s->mount_timeout, .report = worker_report, .report_context = w,
+		.follows = s->follow, .ttl = s->ttl, .limit = s->mount_timeout, .report = mount_report, .report_context = w,
 	};
 	errint_t r = follow_start(&config, &w->follow);
 
@@ -174,7 +174,7 @@ static int start_following(struct worker *w)
 	return r < 0 ? EXIT_SOFTWARE : 0;
 }
 
-int worker_start(struct worker *w)
+int worker_start(struct mount *w)
 {
 	int code = start_pins(w);
 
@@ -188,7 +188,7 @@ int worker_start(struct worker *w)
 	return start_control(w);
 }
 
-void worker_stop(struct worker *w)
+void mount_stop(struct mount *w)
 {
 	if (w->has_stopped)
 		return;
@@ -208,9 +208,9 @@ void worker_stop(struct worker *w)
 		follow_free(steal_ptr(w->follow));
 }
 
-void worker_close(struct worker *w)
+void mount_close(struct mount *w)
 {
-	worker_stop(w);
+	mount_stop(w);
 	if (w->fs)
 		fs_free(w->fs);
 	ctl_free(w->ctl);
@@ -229,4 +229,5 @@ void worker_close(struct worker *w)
 		cache_close(w->cache);
 	open_modes_unmap(w->modes);
 	journal_close(w->journal);
+	memory_done(&w->memory);
 }

@@ -16,6 +16,7 @@ environment_make() {
 	ln -s spore "$env_dir/bin/@fetchfs"
 	ln -s spore "$env_dir/bin/scratch"
 	cp -r "$R/etc/spore/keys" "$env_dir/etc/spore/"
+	[ ! -d "$R/etc/spore/access" ] || cp -rp "$R/etc/spore/access" "$env_dir/etc/spore/"
 	[ ! -d "$R/etc/ssl" ] || cp -r "$R/etc/ssl" "$env_dir/etc/"
 	: >>"$R/run/spore/net/resolv.conf"
 	ln -s /run/spore/net/resolv.conf "$env_dir/etc/resolv.conf"

@@ -8,6 +8,7 @@
 cfg_repository='' cfg_tag='' cfg_revision='' cfg_date='' cfg_update=no cfg_proxy='' cfg_cache_quota='' cfg_scratch=auto cfg_scratch_size='' cfg_shell=no cfg_datasource=auto
 cfg_init='' cfg_onfail=halt cfg_ntp='' cfg_network_timeout=30 cfg_mount_timeout=60 cfg_resize=yes
 cfg_build_date='' cfg_profile='' cfg_record=no
+cfg_cafile='' cfg_cert='' cfg_certkey='' cfg_credentials='' cfg_headers=''
 settings_unknown=
 
 # setting_assign KEY VALUE: 1 for a key that is not known.
@@ -18,7 +19,12 @@ setting_assign() {
 	revision) setting_number "$2" && cfg_revision=$2 ;;
 	date) setting_date "$2" && cfg_date=$2 ;;
 	update) setting_yes_no "$2" && cfg_update=$yes_no ;;
-	proxy) cfg_proxy=$2 ;;
+	proxy) setting_option "$2" && cfg_proxy=$2 ;;
+	cafile) setting_path "$2" && cfg_cafile=$2 ;;
+	cert) setting_path "$2" && cfg_cert=$2 ;;
+	certkey) setting_path "$2" && cfg_certkey=$2 ;;
+	credentials) setting_path "$2" && cfg_credentials=$2 ;;
+	headers) setting_path "$2" && cfg_headers=$2 ;;
 	cache_quota) cfg_cache_quota=$2 ;;
 	profile) setting_names "$2" && cfg_profile=$2 ;;
 	record) setting_yes_no "$2" && cfg_record=$yes_no ;;
@@ -41,6 +47,22 @@ setting_yes_no() {
 	case $1 in
 	yes | on | true | 1) yes_no=yes ;;
 	no | off | false | 0) yes_no=no ;;
+	*) return 1 ;;
+	esac
+}
+
+# A comma would begin another mount option.
+setting_option() {
+	case $1 in
+	*,*) return 1 ;;
+	esac
+}
+
+# A file of the initrd below /etc/spore or /etc/ssl, which the root file system's daemon sees too; or nothing.
+setting_path() {
+	case $1 in
+	*,* | */../* | */..) return 1 ;;
+	'' | /etc/spore/?* | /etc/ssl/?*) ;;
 	*) return 1 ;;
 	esac
 }
@@ -146,7 +168,7 @@ settings_context() {
 	[ -r "$1" ] || return 0
 	while read -r line || [ -n "$line" ]; do
 		case $line in
-		repository=* | tag=* | proxy=* | cache_quota=* | profile=* | resize=*) setting_pair "${line%%=*}" "${line#*=}" ;;
+		repository=* | tag=* | proxy=* | cafile=* | cert=* | certkey=* | credentials=* | headers=* | cache_quota=* | profile=* | resize=*) setting_pair "${line%%=*}" "${line#*=}" ;;
 		'') ;;
 		*) settings_unknown="$settings_unknown ${line%%=*}" ;;
 		esac

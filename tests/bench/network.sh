@@ -56,30 +56,9 @@ start_link() {
 
 # serve_in_namespace DIRECTORY
 serve_in_namespace() {
-	mkdir -p "$T/nginx"
-	cat >"$T/nginx/nginx.conf" <<-END
-		worker_processes 1;
-		user root;
-		daemon off;
-		pid $T/nginx/pid;
-		error_log $T/nginx/error.log;
-		events { worker_connections 512; }
-		http {
-			access_log $T/nginx/access.log;
-			sendfile on;
-			tcp_nopush on;
-			keepalive_requests 1000000;
-			client_body_temp_path $T/nginx/body;
-			proxy_temp_path $T/nginx/proxy;
-			fastcgi_temp_path $T/nginx/fastcgi;
-			uwsgi_temp_path $T/nginx/uwsgi;
-			scgi_temp_path $T/nginx/scgi;
-			server { listen $server_address:80; root $1; autoindex on; }
-		}
+	start_nginx_with nsenter --net="/run/netns/$server_ns" <<-END || fail "nginx: $(cat "$T/nginx/error.log" "$T/nginx/start.log")"
+		server { listen $server_address:80; root $1; autoindex on; }
 	END
-	nsenter --net="/run/netns/$server_ns" nginx -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" &
-	server_pid=$!
-	wait_for 10 test -s "$T/nginx/pid"
 }
 
 # What the client has received so far, in bytes, and asked for.

@@ -76,37 +76,8 @@ serve_system() {
 		) 9>build/tests/system/lock || fail "the system that the tests boot could not be published"
 	fi
 	[ -r "$key" ] || fail "no public key at '$key'; set SPORE_TEST_KEY with SPORE_TEST_REPO"
-	serve_folder "$repository"
-}
-
-# serve_folder FOLDER: nginx on a free loopback port. Sets $port, $server_pid and $server_log.
-serve_folder() {
-	command -v nginx >/dev/null || skip "nginx is not installed"
-	port=$(free_port)
-	mkdir -p "$T/nginx"
-	server_log=$T/nginx/access.log
-	cat >"$T/nginx/nginx.conf" <<END
-daemon off;
-master_process off;
-pid $T/nginx/pid;
-error_log $T/nginx/error.log;
-events { worker_connections 256; }
-http {
-	access_log $server_log;
-	client_body_temp_path $T/nginx/body;
-	proxy_temp_path $T/nginx/proxy;
-	fastcgi_temp_path $T/nginx/fastcgi;
-	uwsgi_temp_path $T/nginx/uwsgi;
-	scgi_temp_path $T/nginx/scgi;
-	default_type application/octet-stream;
-	sendfile on;
-	server { listen 127.0.0.1:$port; root $1; }
-}
-END
-	nginx -p "$T/nginx" -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" &
-	server_pid=$!
-	end_with_test "$server_pid"
-	wait_port "$port" "$server_pid"
+	serve_nginx "$repository"
+	port=$server_port
 }
 
 # serve_metadata FOLDER: OpenStack's and EC2's metadata services (token required) from files. Sets $metadata_port; logs to $T/metadata.log.
@@ -122,22 +93,6 @@ serve_metadata() {
 		sleep 0.1
 	done
 	metadata_port=$(cat "$T/metadata.port")
-}
-
-# A port that nothing listens on just now.
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# wait_port PORT PID: until something listens there, or the process is gone.
-wait_port() {
-	tries=0
-	until nc -z 127.0.0.1 "$1" 2>/dev/null; do
-		kill -0 "$2" 2>/dev/null || fail "the server for port $1 has ended: $(cat "$T"/nginx/error.log 2>/dev/null)"
-		tries=$((tries + 1))
-		[ "$tries" -lt 100 ] || fail "nothing listens on port $1"
-		sleep 0.1
-	done
 }
 
 # make_image FILE [MKIMAGE-ARGUMENT...]: an image that boots from the served repository.

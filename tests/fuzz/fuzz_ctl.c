@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lines of the control protocol and of HTTP, a line of mountinfo, and the list of pins, from the same bytes; and what the two sockets answer to them. A request that parses is made again and must parse to the same words.
+ * The lines of the control protocol and of HTTP, a line of mountinfo, and the lists of pins, from the same bytes; and what the two sockets answer to them. A request that parses is made again and must parse to the same words.
  */
 #include "fetchfs/client/ctl_private.h"
 #include "fetchfs/client/mounts.h"
@@ -46,20 +46,29 @@ static void one_reply(const char *text, size_t size)
 	json_decref(object);
 }
 
-static void one_list(const char *text, size_t size)
+/* A path from a list is in its final form already. */
+static void end_list(struct pins_file *f)
 {
-	static struct pins_file f;
-
-	if (pins_file_parse(text, size, &f) < 0)
-		return;
-	/* A path from the list is in its final form already. */
-	for (size_t i = 0; i < f.count; i++) {
+	for (size_t i = 0; i < f->count; i++) {
 		char *again = NULL;
-		if (pins_normalize(f.paths[i], &again) < 0 || strcmp(again, f.paths[i]) != 0)
+		if (pins_normalize(f->paths[i], &again) < 0 || strcmp(again, f->paths[i]) != 0)
 			abort();
 		free(again);
 	}
-	pins_file_done(&f);
+	pins_file_done(f);
+}
+
+static void one_list(const char *text, size_t size)
+{
+	static struct pins_file f;
+	unsigned bad, line;
+
+	if (pins_file_parse(text, size, &f) == 0)
+		end_list(&f);
+	pins_tree_parse(text, size, &f, &bad, &line);
+	if (!bad != !line || f.count > PINS_MAX)
+		abort();
+	end_list(&f);
 }
 
 static int echo(void *context, const struct ctl_request *request, struct ctl_reply *reply)

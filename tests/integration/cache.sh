@@ -116,6 +116,28 @@ drop_caches
 compare "$T/mnt" "after the repair"
 fetchfs umount "$T/mnt"
 
+step "catalogs emptied, cut short and altered under the mount"
+mount_it -c "$T/cache"
+pid=$(mount_pid "$T/mnt")
+find "$T/mnt" >"$T/names"
+for change in alter cut empty; do
+	for file in "$T"/cache/catalogs/*; do
+		case $change in
+		alter) printf '\377\377\377\377' | dd of="$file" bs=1 seek=200 conv=notrunc status=none ;;
+		cut) truncate -s 1000 "$file" ;;
+		empty) : >"$file" ;;
+		esac
+	done
+	echo 3 >/proc/sys/vm/drop_caches
+	compare "$T/mnt" "catalogs, $change"
+done
+[ "$(mount_pid "$T/mnt")" = "$pid" ] || fail "the client has ended"
+fetchfs umount "$T/mnt"
+mount_it -c "$T/cache"
+compare "$T/mnt" "new mount, catalogs damaged"
+[ "$(counter cache_bad)" -gt 0 ] || fail "the damaged catalog was not noticed"
+fetchfs umount "$T/mnt"
+
 # alter: one byte of every file in the cache, behind the mount's back.
 alter() {
 	find "$T/cache/files" -type f -name 'b2-*' ! -name '*.*' | while read -r file; do

@@ -66,6 +66,20 @@ cat "$T/mnt/etc/file1" >/dev/null
 [ "$(value stats opens)" -ge 1 ] || fail "no opens"
 ctl stats | grep -q '^bytes_fetched ' || fail "text"
 
+step "mirrors: which one is preferred, and what was measured of it; proxies as well"
+[ "$(value mirrors 'mirrors|map(.preferred)|join(" ")')" = "false true" ] || fail "preferred: $(ctl mirrors)"
+[ "$(value mirrors 'mirrors[0].latency_microseconds')" = null ] || fail "a latency of a server that never answered"
+[ "$(value mirrors 'mirrors[1].latency_microseconds')" -gt 0 ] || fail "no latency: $(ctl --json mirrors)"
+ctl mirrors | grep -q 'preferred.*latency' || fail "text: $(ctl mirrors)"
+[ "$(value mirrors 'proxies')" = null ] || fail "proxies where there are none"
+mount_fetchfs "$T/mnt-proxies" -K "$T/key.pub" -c "$T/cache-proxies" -o 'proxy=http://me:secret@127.0.0.1:1;DIRECT' "$server_url/repo"
+fetchfs ctl --json "$T/mnt-proxies" mirrors >"$T/proxies"
+jq -e '[.proxies[] | [.url, .group, .state, .preferred, .good > 0, .faults > 0]] == [["http://127.0.0.1:1", 0, "bad", false, false, true], ["DIRECT", 1, "good", true, true, false]]' \
+	"$T/proxies" >/dev/null || fail "proxies: $(cat "$T/proxies")"
+fetchfs ctl "$T/mnt-proxies" mirrors | grep -q '^DIRECT ' || fail "text: $(fetchfs ctl "$T/mnt-proxies" mirrors)"
+grep -q secret "$T/proxies" && fail "the password of a proxy is shown"
+fetchfs umount "$T/mnt-proxies"
+
 step "mirrors: the bad one is told with its fault, without its password, and can be forgiven"
 [ "$(value mirrors 'mirrors|length')" = 2 ] || fail "not two mirrors"
 [ "$(value mirrors 'mirrors[0].state')" = bad ] || fail "the first one is not bad: $(ctl mirrors)"
@@ -93,7 +107,10 @@ expect_failure 64 "evict SIZE" fetchfs ctl "$T/mnt" cache empty
 
 step "a scrub finds what is damaged"
 ctl scrub | grep -q '^at_work.*no' || fail "scrub: $(ctl scrub)"
-cat "$T/mnt/usr/bin/program1" >/dev/null
+# The kernel may still have what was evicted: another mount asks for it again.
+mount_fetchfs "$T/mnt-again" -K "$T/key.pub" -c "$T/cache" "$server_url/repo"
+cat "$T/mnt-again/usr/bin/program1" >/dev/null
+fetchfs umount "$T/mnt-again"
 is_there() { victim=$(find "$T/cache/files" -type f -size +100k -name 'b2-*' ! -name '*.*' | head -n 1) && [ -n "$victim" ]; }
 wait_for 10 is_there
 printf x | dd of="$victim" bs=1 seek=50000 conv=notrunc status=none

@@ -47,6 +47,13 @@ says 'http://a/|/dev/vdb|yes| nonsense=2' "$read_settings"'echo "$cfg_repository
 cmdline 'spore.repository="http://a/ http://b/" x="y z" "spore.tag=a b" spore.proxy="open'
 says 'http://a/ http://b/|a b|"open' "$read_settings"'echo "$cfg_repository|$cfg_tag|$cfg_proxy"'
 
+step "files for the servers, and proxies, stay one mount option each"
+conf 'cafile=/etc/spore/access/ca.pem' 'cert=/root/cert.pem' 'certkey=/etc/spore/../../root/key' 'headers=/etc/spore/access/h,allow_other' 'proxy=http://a,opens'
+cmdline 'spore.credentials=/etc/spore/access/credentials'
+says '/etc/spore/access/ca.pem||||/etc/spore/access/credentials|' "$read_settings"'echo "$cfg_cafile|$cfg_cert|$cfg_certkey|$cfg_headers|$cfg_credentials|$cfg_proxy"'
+cmdline 'spore.cafile='
+says '' "$read_settings"'echo "$cfg_cafile"'
+
 step "nothing in a setting is evaluated"
 touch "$T/bin/marker"
 for hostile in 'spore.tag=$(touch${IFS}'"$T"'/evil)' 'spore.tag=`touch '"$T"'/evil`' 'spore.tag=;touch${IFS}'"$T"'/evil;' \
@@ -133,14 +140,12 @@ up' "$wait_for_lease"'network_wait; echo $network_state'
 rm "$R/proc/net/if_inet6"
 
 step "a lease is applied; what the server says is data"
-printf '#!/bin/sh\necho "$*" >>%s/ip.log\n' "$T" >"$T/bin/ip"
-chmod +x "$T/bin/ip"
-# lease ENVIRONMENT...: runs the script as udhcpc does
+# lease ENVIRONMENT...: the script as udhcpc runs it, but for ip, which is an applet of this busybox: a function stands over that
 lease() {
 	: >"$T/ip.log"
 	rm -f "$R/run/spore/net/resolv.conf" "$R/run/spore/net/events"
-	env -i SPORE_ROOT="$R" SPORE_PATH="$T/bin:$PATH" interface=ens3 ip=192.0.2.7 mask=26 serverid=192.0.2.1 "$@" \
-		"$busybox" ash initrd/udhcpc.script bound || fail "the script fails with: $*"
+	env -i SPORE_ROOT="$R" LOG="$T/ip.log" interface=ens3 ip=192.0.2.7 mask=26 serverid=192.0.2.1 "$@" \
+		"$busybox" ash -c 'ip() { echo "$*" >>"$LOG"; }; set -- bound; . initrd/udhcpc.script' || fail "the script fails with: $*"
 }
 lease router=192.0.2.1 'dns=192.0.2.53 2001:db8::53' domain=example.org mtu=1400
 printf '%s\n' 'link set dev ens3 mtu 1400' 'addr replace 192.0.2.7/26 dev ens3' \

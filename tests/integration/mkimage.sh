@@ -99,6 +99,30 @@ grep -qx 'repository=http://repo.example/debian' "$T/x/etc/spore/image.conf" || 
 bsdtar -tvf "$T/cpio" >"$T/names"
 grep -qE '^crw------- +[0-9]+ 0 +0 +5,1 .* dev/console$' "$T/names" || fail "no console node: $(cat "$T/names")"
 
+step "what the machine needs to be let in: in the initrd, for root alone; nothing changes without it"
+for name in ca cert key; do printf -- '-----BEGIN %s-----\nabc\n' $name >"$IN/$name.pem"; done
+echo token >"$IN/token"
+echo 'X-Site: one' >"$IN/headers"
+build -q -o "$T/access.img" --set "cafile=$IN/ca.pem" --set "cert=$IN/cert.pem" --set "certkey=$IN/key.pem" --set "credentials=$IN/token" --set "headers=$IN/headers"
+mcopy -n -i "$T/access.img@@65536" ::spore/x86_64/initrd "$T/initrd-access"
+zstd -dcq "$T/initrd-access" >"$T/cpio-access"
+bsdtar -tvf "$T/cpio-access" >"$T/names"
+for name in cert.pem key.pem credentials headers; do
+	grep -qE "^-rw------- .* etc/spore/access/$name\$" "$T/names" || fail "$name: $(cat "$T/names")"
+done
+grep -qE '^-r--r--r-- .* etc/spore/access/ca.pem$' "$T/names" || fail "ca.pem: $(cat "$T/names")"
+(mkdir "$T/y" && cd "$T/y" && bsdtar -xf ../cpio-access --exclude dev 2>/dev/null) || fail "bsdtar cannot read the archive"
+cmp "$T/y/etc/spore/access/credentials" "$IN/token"
+grep -qx 'certkey=/etc/spore/access/key.pem' "$T/y/etc/spore/image.conf" || fail "$(cat "$T/y/etc/spore/image.conf")"
+[ ! -e "$T/x/etc/spore/access" ] || fail "there is access where none is given"
+grep -q access "$T/x/etc/spore/image.conf" && fail "access where none is given: $(cat "$T/x/etc/spore/image.conf")"
+build -q -o "$T/plain-1.img"
+build -q -o "$T/plain-2.img" --set cafile= --set headers=
+cmp "$T/plain-1.img" "$T/plain-2.img" || fail "an image with empty settings differs"
+expect_failure 66 'cannot read the client key /none.pem \(--set: certkey\)' build --set "cert=$IN/cert.pem" --set certkey=/none.pem
+expect_failure 65 'is no PEM file' build --set "cafile=$IN/init"
+expect_failure 78 'certkey is given without cert' build --set "certkey=$IN/key.pem"
+
 step "boot.conf holds the command line with its consoles"
 build -q -o "$T/c.img" --set 'cmdline=quiet spore.x=1' --set 'console=hvc0' --set timeout=3
 mcopy -n -i "$T/c.img@@65536" ::spore/boot.conf "$T/boot.conf"

@@ -68,9 +68,16 @@ fetchfs umount "$T/mnt"
 grep -qx clean "$T/cache/session" || fail "the cache is not marked clean"
 [ -z "$(find "$T/cache/files" -name '*-[0-9]*' ! -name 'b2-*' -o -name '*.part')" ] || fail "temporary files are left in the cache"
 
-step "the client is killed, files in the cache are cut, altered and emptied: right all the same"
+step "the client is killed after it has only read: the cache is as clean as before"
 mount_it
 cat "$T/mnt/large" >/dev/null
+kill_client
+grep -qx clean "$T/cache/session" || fail "the mark is gone, though nothing was written"
+
+step "the client is killed after it has written, files in the cache are cut, altered and emptied: right all the same"
+rm -rf "$T/cache"
+mount_it
+compare "$T/mnt" "filling the cache"
 kill_client
 n=0
 find "$T/cache/files" -type f -name 'b2-*' >"$T/cached"

@@ -147,45 +147,28 @@ read_all
 fetchfs umount "$T/mnt"
 
 step "nginx in between, which keeps what it has seen; it dies, and no proxy is left but DIRECT"
-mkdir -p "$T/nginx"
-port=$((port + 1))
-cat >"$T/nginx/nginx.conf" <<END
-worker_processes 1;
-$([ "$(id -u)" -ne 0 ] || echo "user root;")
-daemon off;
-pid $T/nginx/pid;
-error_log $T/nginx/error.log;
-events { worker_connections 256; }
-http {
-	access_log $T/nginx/access.log;
-	client_body_temp_path $T/nginx/body;
-	proxy_temp_path $T/nginx/proxy;
-	fastcgi_temp_path $T/nginx/fastcgi;
-	uwsgi_temp_path $T/nginx/uwsgi;
-	scgi_temp_path $T/nginx/scgi;
-	proxy_cache_path $T/nginx/cache keys_zone=all:1m;
-	server {
-		listen 127.0.0.1:$port;
-		location / {
-			proxy_pass http://\$http_host\$request_uri;
-			proxy_cache all;
-			proxy_cache_valid 200 1h;
-			proxy_cache_bypass \$http_pragma;
+start_caching() {
+	# shellcheck disable=SC2119 # no prefix
+	start_nginx_with <<-END
+		proxy_cache_path $T/nginx/cache keys_zone=all:1m;
+		server {
+			listen 127.0.0.1:$server_port;
+			location / {
+				proxy_pass http://\$http_host\$request_uri;
+				proxy_cache all;
+				proxy_cache_valid 200 1h;
+				proxy_cache_bypass \$http_pragma;
+			}
 		}
-	}
+	END
 }
-END
-nginx -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" 2>"$T/nginx/output" &
-nginx_pid=$!
-end_with_test "$nginx_pid"
-wait_for 10 test -s "$T/nginx/pid"
-fresh_mount -o "proxy=127.0.0.1:$port;DIRECT" "$url"
+on_free_port start_caching
+fresh_mount -o "proxy=127.0.0.1:$server_port;DIRECT" "$url"
 for i in 1 2 3; do
 	cmp "$T/tree/many/$i" "$T/mnt/many/$i" || fail "many/$i"
 done
 grep -q /objects/ "$T/nginx/access.log" || fail "nginx was not asked"
-kill "$nginx_pid"
-wait "$nginx_pid" 2>/dev/null || :
+stop_nginx
 read_all
 fetchfs umount "$T/mnt"
 

@@ -36,49 +36,21 @@ cat "$T/tls/client.pem" "$T/tls/client.key" >"$T/tls/both.pem"
 chmod 600 "$T"/tls/*.key "$T/tls/both.pem"
 
 printf 'machine:%s\n' "$(openssl passwd -apr1 'pass:of test')" >"$T/nginx/users"
-port=$((22000 + $$ % 17000))
 start() {
-	cat >"$T/nginx/nginx.conf" <<-END
-		worker_processes 1;
-		$([ "$(id -u)" -ne 0 ] || echo "user root;")
-		daemon off;
-		pid $T/nginx/pid;
-		error_log $T/nginx/error.log;
-		events { worker_connections 256; }
-		http {
-			log_format plain '\$server_port \$server_protocol \$request_uri \$status "\$http_authorization" "\$http_x_secret" \$ssl_client_s_dn';
-			access_log $T/nginx/access.log plain;
-			client_body_temp_path $T/nginx/body;
-			proxy_temp_path $T/nginx/proxy;
-			fastcgi_temp_path $T/nginx/fastcgi;
-			uwsgi_temp_path $T/nginx/uwsgi;
-			scgi_temp_path $T/nginx/scgi;
-			ssl_certificate $T/tls/server.pem;
-			ssl_certificate_key $T/tls/server.key;
-			server { listen 127.0.0.1:$port ssl http2; root $T/www; }
-			server { listen 127.0.0.1:$((port + 1)) ssl http2; root $T/www; ssl_client_certificate $T/tls/ca.pem; ssl_verify_client on; }
-			server { listen 127.0.0.1:$((port + 2)) ssl http2; root $T/www; auth_basic repo; auth_basic_user_file $T/nginx/users; }
-			server { listen 127.0.0.1:$((port + 3)) ssl; root $T/www; if (\$http_authorization != "Bearer token-of-test") { return 403; } }
-			server { listen 127.0.0.1:$((port + 4)) ssl http2; location / { return 302 https://localhost:$port\$request_uri; } }
-		}
+	port=$server_port
+	# shellcheck disable=SC2119 # no prefix
+	start_nginx_with <<-END
+		log_format test '\$server_port \$server_protocol \$request_uri \$status "\$http_authorization" "\$http_x_secret" \$ssl_client_s_dn';
+		ssl_certificate $T/tls/server.pem;
+		ssl_certificate_key $T/tls/server.key;
+		server { listen 127.0.0.1:$port ssl http2; root $T/www; }
+		server { listen 127.0.0.1:$((port + 1)) ssl http2; root $T/www; ssl_client_certificate $T/tls/ca.pem; ssl_verify_client on; }
+		server { listen 127.0.0.1:$((port + 2)) ssl http2; root $T/www; auth_basic repo; auth_basic_user_file $T/nginx/users; }
+		server { listen 127.0.0.1:$((port + 3)) ssl; root $T/www; if (\$http_authorization != "Bearer token-of-test") { return 403; } }
+		server { listen 127.0.0.1:$((port + 4)) ssl http2; location / { return 302 https://localhost:$port\$request_uri; } }
 	END
-	rm -f "$T/nginx/pid"
-	nginx -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log" 2>"$T/nginx/output" &
-	nginx_pid=$!
-	while kill -0 "$nginx_pid" 2>/dev/null; do
-		if [ -s "$T/nginx/pid" ] && grep -q . "$T/nginx/pid"; then
-			end_with_test "$nginx_pid"
-			return 0
-		fi
-		sleep 0.05
-	done
-	return 1
 }
-tries=0
-until start; do
-	port=$((port + 7)) tries=$((tries + 1))
-	[ "$tries" -lt 10 ] || fail "nginx does not start: $(cat "$T/nginx/output" "$T/nginx/error.log")"
-done
+on_free_port start
 
 mounts=0
 at() { echo "https://localhost:$((port + $1))/repo"; }
@@ -146,8 +118,7 @@ grep "^$port " "$T/nginx/access.log" | grep -qE 'token|header-of' && fail "a sec
 step "a server that dies and comes back"
 mount_fetchfs "$T/mnt" -K "$T/key.pub" -c "$T/cache-last" -o "cafile=$T/tls/ca.pem" "$(at 0)"
 cmp "$T/tree/many/1" "$T/mnt/many/1" || fail "many/1"
-kill "$nginx_pid"
-wait "$nginx_pid" 2>/dev/null || :
+stop_nginx
 cat "$T/mnt/large" >"$T/read" &
 reader=$!
 has_faults() { [ "$(mount_stat "$T/mnt" faults)" -gt 0 ]; }

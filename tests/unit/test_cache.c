@@ -398,11 +398,11 @@ static void test_many_catalogs(void **state)
 
 	(void)state;
 	for (unsigned n = 0; n < 200; n++) {
-		const void *mapped;
+		struct cache_catalog image;
 		struct digest key;
 		make_content(n, content, &key);
-		assert_int_equal(cache_put_catalog(c, &key, content, CONTENT, &mapped), 0);
-		cache_unmap(mapped, CONTENT);
+		assert_int_equal(cache_put_catalog(c, &key, content, CONTENT, &image), 0);
+		cache_free_catalog(&image);
 		if (n == 0)
 			cache_pin(c, &key);
 	}
@@ -464,26 +464,32 @@ static void test_catalogs_and_texts(void **state)
 	struct cache *c = open_cache(0);
 	char content[CONTENT], text[DIGEST_TEXT_SIZE];
 	_cleanup_free_ char *path = NULL, *read = NULL;
-	const void *mapped;
+	struct cache_catalog image;
 	struct digest key;
 	size_t size;
 	int fd;
 
 	(void)state;
 	make_content(7, content, &key);
-	assert_int_equal(cache_map_catalog(c, &key, CONTENT, &mapped), -ENOENT);
-	assert_int_equal(cache_put_catalog(c, &key, content, CONTENT, &mapped), 0);
-	assert_memory_equal(mapped, content, CONTENT);
-	cache_unmap(mapped, CONTENT);
-	assert_int_equal(cache_map_catalog(c, &key, CONTENT, &mapped), 0);
-	cache_unmap(mapped, CONTENT);
-	/* Verified whenever it is opened. */
+	assert_int_equal(cache_get_catalog(c, &key, CONTENT, &image), -ENOENT);
+	assert_int_equal(cache_put_catalog(c, &key, content, CONTENT, &image), 0);
+	assert_memory_equal(image.data, content, CONTENT);
+	cache_free_catalog(&image);
+	assert_int_equal(cache_get_catalog(c, &key, CONTENT, &image), 0);
+	cache_free_catalog(&image);
+	/* What becomes of the file is nothing to a catalog in use, and noticed when it is read again. */
+	assert_int_equal(cache_get_catalog(c, &key, CONTENT, &image), 0);
 	digest_to_text(&key, text);
 	path = io_format("%s/catalogs/%s", directory, text);
 	fd = open(path, O_WRONLY);
 	assert_int_equal(pwrite(fd, "x", 1, 9), 1);
+	assert_memory_equal(image.data, content, CONTENT);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_memory_equal(image.data, content, CONTENT);
+	assert_int_equal(ftruncate(fd, CONTENT), 0);
 	close(fd);
-	assert_int_equal(cache_map_catalog(c, &key, CONTENT, &mapped), -ENOENT);
+	cache_free_catalog(&image);
+	assert_int_equal(cache_get_catalog(c, &key, CONTENT, &image), -ENOENT);
 
 	assert_int_equal(cache_read_text(c, "debian", "manifest", 100, &read, &size), -ENOENT);
 	assert_int_equal(cache_write_text(c, "debian", "manifest", "hello", 5), 0);

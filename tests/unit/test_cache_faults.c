@@ -217,14 +217,14 @@ static void check_parts(struct cache *c)
 static void use_catalogs(struct cache *c)
 {
 	static char content[CONTENT];
-	const void *mapped;
+	struct cache_catalog image;
 	struct digest key;
 
 	make_content(999, content, CONTENT, &key);
-	if (cache_map_catalog(c, &key, CONTENT, &mapped) < 0)
-		assert_int_equal(cache_put_catalog(c, &key, content, CONTENT, &mapped), 0);
-	assert_memory_equal(mapped, content, CONTENT);
-	cache_unmap(mapped, CONTENT);
+	if (cache_get_catalog(c, &key, CONTENT, &image) < 0)
+		assert_int_equal(cache_put_catalog(c, &key, content, CONTENT, &image), 0);
+	assert_memory_equal(image.data, content, CONTENT);
+	cache_free_catalog(&image);
 	(void)cache_write_text(c, "debian", "manifest", "hello", 5);
 }
 

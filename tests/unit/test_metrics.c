@@ -27,16 +27,18 @@ static void test_text(void **state)
 {
 	static struct stats stats = { .requests = 12345678901ULL };
 	static struct snapshot snapshot = { .name = "debian", .revision = 7 };
+	struct memory memory;
 	const char *urls[] = { "http://user:secret@127.0.0.1:1/a\"b\\c", "http://127.0.0.1:1/" };
 	struct cache_config cache_config = { .path = directory, .quota = 4 * MIB, .stats = &stats };
 	struct transport_config transport_config = { .urls = urls, .url_count = 2, .stats = &stats };
-	struct control c = { .mountpoint = "/mnt\n", .cache_path = directory, .snapshot = &snapshot, .stats = &stats, .passthrough = no_passthrough,
+	struct control c = { .mountpoint = "/mnt\n", .cache_path = directory, .snapshot = &snapshot, .stats = &stats, .memory = &memory, .passthrough = no_passthrough,
 			     .since = 86400 };
 	struct stats_counter counters[STATS_COUNT];
 	_cleanup_free_ char *text = NULL;
 	char line[256], error[TRANSPORT_ERROR_SIZE];
 
 	(void)state;
+	memory_init(&memory, 0);
 	assert_int_equal(cache_open(&cache_config, &c.cache), 0);
 	assert_int_equal(transport_open(&transport_config, &c.transport, error), 0);
 	assert_int_equal(pins_new(&snapshot, NULL, c.cache, &c.pins), 0);
@@ -57,6 +59,7 @@ static void test_text(void **state)
 	has(text, "\nfetchfs_mirror_up{mirror=\"0\",url=\"http://127.0.0.1:1/a\\\"b\\\\c\"} 1\n");
 	has(text, "\nfetchfs_mirror_faults_total{mirror=\"1\",url=\"http://127.0.0.1:1\"} 0\n");
 	has(text, "\nfetchfs_pins_incomplete 0\n");
+	has(text, "\nfetchfs_memory_used_bytes 0\n");
 	assert_null(strstr(text, "secret"));
 	assert_null(strstr(text, "process_resident_memory_bytes 0\n"));
 	pins_free(c.pins);

@@ -171,9 +171,40 @@ static int tear_down(void **state)
 	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static void test_tree_list(void **state)
+{
+	static const char text[] = "# what boots\n\nusr/lib/\n/etc//fstab\n../x\na name with blanks # and more\nno/../way\n/";
+	_cleanup_free_ char *many = malloc(4 * PINS_MAX + 8);
+	static struct pins_file f;
+	unsigned bad, line;
+
+	(void)state;
+	pins_tree_parse(text, sizeof(text) - 1, &f, &bad, &line);
+	assert_int_equal(f.count, 4);
+	assert_string_equal(f.paths[0], "usr/lib/");
+	assert_string_equal(f.paths[1], "etc/fstab");
+	assert_string_equal(f.paths[2], "a name with blanks # and more");
+	assert_string_equal(f.paths[3], "/");
+	assert_int_equal(bad, 2);
+	assert_int_equal(line, 5);
+	pins_file_done(&f);
+	pins_tree_parse("a\0b\nc", 5, &f, &bad, &line);
+	assert_int_equal(f.count, 1);
+	assert_int_equal(line, 1);
+	pins_file_done(&f);
+	assert_non_null(many);
+	for (size_t i = 0; i < PINS_MAX + 1; i++)
+		memcpy(many + 2 * i, "x\n", 2);
+	pins_tree_parse(many, 2 * (PINS_MAX + 1), &f, &bad, &line);
+	assert_int_equal(f.count, PINS_MAX);
+	assert_int_equal(bad, 1);
+	assert_int_equal(line, PINS_MAX + 1);
+	pins_file_done(&f);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_paths), cmocka_unit_test(test_list), cmocka_unit_test(test_too_many),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_tree_list), cmocka_unit_test(test_paths), cmocka_unit_test(test_list), cmocka_unit_test(test_too_many),
 					    cmocka_unit_test(test_spoilt), cmocka_unit_test(test_keeping) };
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
