@@ -228,14 +228,18 @@ expect_failure 64 'expected a port' fetchfs mount -K "$T/key.pub" -c "$T/cache" 
 step "while nobody asks, nothing wakes it"
 kill "$deaf"
 wait_for 10 is_gone "$deaf"
-ctl info >/dev/null
-# Something that wakes it again and again leaves no two quiet seconds; what is left of the connections before ends in a moment.
+# With its socket at a place of its own: who makes a mount looks which of the sockets at the usual place are alive.
+mount_fetchfs "$T/mnt-quiet" -K "$T/key.pub" -c "$T/cache" -o "control=$T/quiet.sock" "$server_url/repo"
+client=$(worker_pid "$T/mnt-quiet")
+fetchfs ctl "$T/mnt-quiet" info >/dev/null
+# Something that wakes it again and again leaves no two quiet seconds.
 is_quiet() {
 	before=$(switches)
 	sleep 2
 	[ "$(switches)" -eq "$before" ]
 }
 wait_for 12 is_quiet
+fetchfs umount "$T/mnt-quiet"
 
 step "an unmount takes the socket away"
 fetchfs umount "$T/mnt"

@@ -7,7 +7,7 @@
 need_fuse
 command -v getfattr >/dev/null || skip "getfattr (package attr) is not installed"
 
-KILLS=${WORKER_KILLS:-120}
+KILLS=${WORKER_KILLS:-40}
 mount_it() { mount_fetchfs "$T/mnt" -K "$T/key.pub" -c "$T/cache" "$@"; }
 restarts() { fetchfs ctl -j "$T/mnt" info | sed -n 's/.*"worker_restarts": *\([0-9]*\).*/\1/p'; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
