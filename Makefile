@@ -83,7 +83,7 @@ $(H)/obj/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/$(ARCH)/obj/%.o: %.c | $(B)/$(ARCH)/deps.stamp
+$(B)/$(ARCH)/obj/%.o: %.c $(DEPS_KEY)
 	@mkdir -p $(@D)
 	$(call say,GUESTCC,$@)
 	$(Q)$(GUEST_CC) $(LANGUAGE) $(WARNINGS) -DSPORE_GUEST -DFUSE_USE_VERSION=317 $(GUEST_CFLAGS) -MMD -MP -c $< -o $@

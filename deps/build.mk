@@ -27,6 +27,8 @@ GUEST_LIBS := $(GUEST_LIBS_CURL) $(GUEST_LIBS_FUSE) $(GUEST_LIBS_SODIUM) $(GUEST
 	$(GUEST_LIBS_YAML) $(GUEST_LIBS_JANSSON)
 
 DEPS_STAMP := build/$(ARCH)/deps.stamp
+# As old as the libraries themselves: what is compiled with their headers, or linked with them, depends on it.
+DEPS_KEY := build/$(ARCH)/deps.key
 DEPS_INPUTS := $(wildcard deps/*.sh deps/*.c deps/*.table deps/*.lock deps/config/* deps/recipes/*.sh)
 
 # The programs that deps/ makes for the guest; the three of e2fsprogs are links to one file.
@@ -41,6 +43,9 @@ $(DEPS_STAMP): $(DEPS_INPUTS) $(if $(wildcard $(GUEST_PREFIX)/lib),,FORCE)
 	@mkdir -p $(@D)
 	$(Q)deps/build-deps.sh $(ARCH) $(GUEST_PREFIX) >$@.new
 	$(Q)mv $@.new $@
+
+$(DEPS_KEY): $(DEPS_STAMP)
+	$(Q)cmp -s $< $@ || cp $< $@
 
 $(GUEST_DIR)/busybox $(GUEST_DIR)/e2fsprogs: $(DEPS_STAMP)
 	@mkdir -p $(@D)

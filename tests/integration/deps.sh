@@ -138,3 +138,8 @@ ln -s "${XDG_CACHE_HOME:-$HOME/.cache}/spore/sources" "${XDG_CACHE_HOME:-$HOME/.
 printf 'all:\n\t%s/deps/build-one.sh %s suffix\n' "$T" "$ARCH" >"$T/Makefile"
 XDG_CACHE_HOME=$T/cache make -s --no-builtin-rules -f "$T/Makefile" >"$T/suffix" 2>"$T/suffix.messages" || fail "$(cat "$T/suffix.messages")"
 [ -s "$(cat "$T/suffix")/lib/answer.o" ] || fail "the recipe's make compiled nothing: $(cat "$T/suffix.messages")"
+
+step "other libraries: all of the guest's programs are made anew"
+make -n -W "build/$ARCH/deps.key" "ARCH=$ARCH" guest >"$T/plan"
+grep -q "GUESTCC.*cache.o" "$T/plan" || fail "nothing would be compiled"
+grep -q "LINK.*guest/spore" "$T/plan" || fail "nothing would be linked"
