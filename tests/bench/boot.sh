@@ -85,8 +85,8 @@ boot_spore() {
 	if [ "$kind" = warm ] && [ "$n" = "$runs" ]; then
 		script_command "$T/$kind.script" 'sudo find / -xdev -type f -exec cat {} + 2>/dev/null | wc -c' 900
 		cat >>"$T/$kind.script" <<-'END'
-			send for p in $(cat /run/spore/pids); do sudo grep VmRSS /proc/$p/status; done\n
-			capture 60 RSS ^VmRSS:[[:space:]]+([0-9]+) kB
+			send sudo awk '/^Pss:/ { s += $2 } END { print "Pss", s, "kB" }' $(sed 's,[0-9]*,/proc/&/smaps_rollup,g' /run/spore/pids)\n
+			capture 60 RSS ^Pss ([0-9]+) kB
 			expect 30 spore-prompt>
 		END
 	fi
@@ -135,5 +135,5 @@ cat <<END
 Fetched until the login prompt
   cold                       $bytes bytes in $requests requests, $(ratio "$((bytes * 100))" "$stored") % of the $stored stored
   warm                       $warm_bytes bytes in $warm_requests requests
-Client memory after reading the whole tree   $(captured "$T/warm.script" RSS) kB resident
+Client memory after reading the whole tree   $(captured "$T/warm.script" RSS) kB (both processes' shares)
 END
