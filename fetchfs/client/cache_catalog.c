@@ -58,7 +58,7 @@ static errint_t put_aside(struct cache *c, const void *data, size_t size, void *
 /* data: of allocate and verified; taken over. */
 static void finish(struct cache *c, void *data, size_t size, struct cache_catalog *ret)
 {
-	void *aside;
+	void *aside = NULL;
 
 	*ret = (struct cache_catalog){ .data = data, .size = size, .charged = c->memory };
 	if (!memory_take(c->memory, MEMORY_CATALOGS, size, 100)) {

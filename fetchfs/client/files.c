@@ -28,7 +28,7 @@ errint_t files_new(struct store *store, struct cache *cache, struct stats *stats
 
 void files_keep_ready(struct files *f)
 {
-	f->keep_ready = true;
+	atomic_store(&f->keep_ready, true);
 }
 
 /* Its key is no longer pinned. */
@@ -192,7 +192,7 @@ static bool keep_ready(struct files *f, struct files_shard *shard, struct file *
 {
 	struct file *other = shard->files;
 
-	if (!f->keep_ready || !files_parts_is_sound(file) || (!file->parts && file->size <= READY_SIZE))
+	if (!atomic_load(&f->keep_ready) || !files_parts_is_sound(file) || (!file->parts && file->size <= READY_SIZE))
 		return false;
 	while (other && (other == file || other->refs > 0 || !other->parts != !file->parts))
 		other = other->next;

@@ -42,7 +42,7 @@ struct files {
 	struct cache *cache;
 	struct stats *stats;
 	struct memory *memory;
-	bool keep_ready;
+	atomic_bool keep_ready;		/* it is set when the kernel has spoken, while others may be at work */
 	enum files_verify verify;
 	struct files_shard shards[FILES_SHARDS];
 	pthread_mutex_t slots_lock;

@@ -5,6 +5,7 @@
  */
 #include "fetchfs/client/fs_private.h"
 #include "fetchfs/client/broker.h"
+#include "fetchfs/client/thread.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -87,8 +88,10 @@ static void close_file(struct fs *f, fuse_ino_t ino, uint64_t handle)
 
 	if (backing > 0)
 		broker_close_backing(backing);
-	if (file)
-		files_release(f->files, file);
+	if (!file)
+		return;
+	order_request(file);
+	files_release(f->files, file);
 }
 
 static void answer_open(struct fs *f, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, errint_t r, struct file *file)
@@ -102,6 +105,7 @@ static void answer_open(struct fs *f, fuse_req_t req, fuse_ino_t ino, struct fus
 		fuse_reply_err(req, fs_errno(r));
 		return;
 	}
+	order_answer(file);
 	/* Where nobody waits any more there will be no release. */
 	if (fuse_reply_open(req, fi) == -ENOENT)
 		close_file(f, ino, fi->fh);
@@ -176,11 +180,13 @@ static void answer_read(struct fs *f, fuse_req_t req, uint64_t unique, struct fi
 	struct fuse_bufvec v = FUSE_BUFVEC_INIT(r->size);
 
 	if (result < 0) {
+		order_answer(r->file);
 		fuse_reply_err(req, fs_errno(result));
 		return;
 	}
 	stats_add(f->stats, read_bytes, r->size);
 	if (r->data) {
+		order_answer(r->file);
 		fuse_reply_buf(req, r->data, r->size);
 		files_read_free(f->files, r);
 		return;
@@ -189,6 +195,7 @@ static void answer_read(struct fs *f, fuse_req_t req, uint64_t unique, struct fi
 	v.buf[0].fd = r->file->fd;
 	v.buf[0].pos = (off_t)(r->file->base + r->offset);
 	fs_splice_replies_to(unique);
+	order_answer(r->file);
 	fuse_reply_data(req, &v, FUSE_BUF_SPLICE_MOVE);
 }
 
@@ -209,6 +216,7 @@ static void read_file(struct fs *f, fuse_req_t req, uint64_t unique, struct file
 	errint_t r;
 
 	if (offset < 0 || (uint64_t)offset >= file->size || size == 0) {
+		order_answer(file);
 		fuse_reply_buf(req, NULL, 0);
 		goto out;
 	}

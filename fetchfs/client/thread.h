@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting threads the way this program wants them: small stacks, and no signals (they are the main thread's affair). */
+/* Starting threads the way this program wants them: small stacks, and no signals (they are the main thread's affair). And an order that only the kernel knows. */
 #ifndef SPORE_FETCHFS_CLIENT_THREAD_H
 #define SPORE_FETCHFS_CLIENT_THREAD_H
 
@@ -7,6 +7,20 @@
 
 #include <pthread.h>
 #include <signal.h>
+
+/*
+ * An answer to the kernel comes before the request that it makes possible, which another thread may take: a release comes when all reads have been answered. Builds with
+ * ThreadSanitizer are told so, since it cannot see it; what: the same object before the answer and at the request.
+ */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_release(void *what);
+void __tsan_acquire(void *what);
+#define order_answer(what) __tsan_release(what)
+#define order_request(what) __tsan_acquire(what)
+#else
+#define order_answer(what) ((void)(what))
+#define order_request(what) ((void)(what))
+#endif
 
 #define THREAD_STACK_SIZE ((size_t)(512 * KIB))
 
