@@ -4,10 +4,27 @@
 #include "common/io.h"
 #include "fetchfs/client/cache.h"
 #include "fetchfs/client/cache_owner.h"
+#include "fetchfs/client/sandbox.h"
 
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <sys/ioctl.h>
+
+static int open_path(const struct broker_file *f)
+{
+	return open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (f->is_directory ? O_DIRECTORY : 0));
+}
+
+/* One that cannot be opened is told when it is asked for. A directory becomes a tree that cannot be left, where there is the right to make one. */
+static void hold_open(struct broker_file *f)
+{
+	f->fd = open_path(f);
+	if (f->fd < 0 || !f->is_directory || geteuid() != 0)
+		return;
+	f->place = f->fd;
+	if (sandbox_detach(f->place, &f->fd) < 0)
+		f->fd = steal_fd(&f->place);
+}
 
 static errint_t add(struct broker *b, const char *path, bool is_directory, bool may_write, bool hold)
 {
@@ -17,13 +34,12 @@ static errint_t add(struct broker *b, const char *path, bool is_directory, bool 
 		return 0;
 	if (b->count == BROKER_FILES_MAX)
 		return -E2BIG;
-	*f = (struct broker_file){ .path = strdup(path), .fd = -1, .is_directory = is_directory, .may_write = may_write };
+	*f = (struct broker_file){ .path = strdup(path), .fd = -1, .place = -1, .is_directory = is_directory, .may_write = may_write };
 	if (!f->path)
 		return -ENOMEM;
 	b->count++;
-	/* One that cannot be opened is told when it is asked for. */
 	if (hold)
-		f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (is_directory ? O_DIRECTORY : 0));
+		hold_open(f);
 	return 0;
 }
 
@@ -68,6 +84,8 @@ void broker_done(struct broker *b)
 		free(b->files[i].path);
 		if (b->files[i].fd >= 0)
 			close(b->files[i].fd);
+		if (b->files[i].place >= 0)
+			close(b->files[i].place);
 	}
 	if (b->ram_fd >= 0)
 		close(b->ram_fd);
@@ -99,7 +117,7 @@ static struct broker_file *find(struct broker *b, const char *path)
 static errint_t open_file(const struct broker_file *f, int *ret_fd, bool *ret_held)
 {
 	*ret_held = f->fd >= 0;
-	*ret_fd = *ret_held ? f->fd : open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (f->is_directory ? O_DIRECTORY : 0));
+	*ret_fd = *ret_held ? f->fd : open_path(f);
 	return *ret_fd < 0 ? -errno : 0;
 }
 

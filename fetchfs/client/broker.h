@@ -18,6 +18,7 @@ struct broker {
 	struct broker_file {
 		char *path;
 		int fd;			/* held since the beginning (the file may be gone when a later worker asks); -1: opened when asked */
+		int place;		/* the directory itself where fd is a tree of its own: keeps its file system from being unmounted; -1 */
 		bool is_directory, may_write;
 	} files[BROKER_FILES_MAX];
 	size_t count;

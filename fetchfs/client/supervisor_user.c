@@ -6,6 +6,7 @@
 #include "fetchfs/client/supervisor_private.h"
 #include "common/message.h"
 #include "fetchfs/client/cache_owner.h"
+#include "fetchfs/client/sandbox.h"
 
 #include <pwd.h>
 
@@ -54,6 +55,9 @@ int supervisor_give_cache(struct supervisor *s)
 {
 	errint_t r = geteuid() == 0 && !s->in_memory ? cache_give(s->cache_fd, s->worker_uid, s->worker_gid) : 0;
 
+	/* Where there can be none (Linux before 5.2, containers) workers know: they hide no files. */
+	if (geteuid() != 0 || sandbox_detach(s->cache_fd, &s->cache_tree) < 0)
+		s->cache_tree = s->cache_fd;
 	if (r == 0)
 		return 0;
 	message_error("cannot give the cache directory %s to user %u, as whom the mount works: %s; give another one with -c DIRECTORY", s->settings->cache,

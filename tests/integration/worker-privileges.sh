@@ -57,6 +57,14 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 0
 fi
 
+step "without files: what is open can be used, and nothing that is above it"
+mkdir -p "$T/place/files"
+for what in above=refused file=refused within=allowed; do
+	got=$(cd "$T/place" && exec confined "${what%=*}") || fail "${what%=*}: exit $?"
+	[ "$got" = "${what#*=}" ] || fail "${what%=*}: $got"
+done
+[ -e "$T/place/linked" ] && [ -e "$T/place/renamed" ] || fail "what was made within is not there"
+
 step "as root, without another user: no capabilities"
 mount_it -o user=0 -c "$T/cache" "$faultd_url/repo"
 is_confined 0

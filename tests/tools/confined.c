@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Does from within the worker's sandbox what a worker never does, for tests: usage: confined WHAT. Prints "refused" where that fails with EPERM, "allowed" where it
- * works, or ends by SIGSYS.
+ * works, or ends by SIGSYS. Some are tried without files, with the working directory, which has a folder "files", as the cache that was opened before.
  */
 #include "common/base.h"
 #include "fetchfs/client/sandbox.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -56,6 +57,42 @@ static long try_tiocsti(void)
 	return ioctl(0, TIOCSTI, "x");
 }
 
+/* What holds the cache of a worker that has no files. */
+static int directory = -1;
+
+/* Up from there. */
+static long try_above(void)
+{
+	static const char *const ways[] = { "..", "../..", "../../../../../../etc/passwd", "files/../.." };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		int fd = openat(directory, ways[i], O_RDONLY);
+		if (fd >= 0 && (i == 2 || faccessat(fd, "files", F_OK, 0) < 0))
+			return 0;
+	}
+	errno = EPERM;
+	return -1;
+}
+
+/* Within it all goes on as elsewhere. */
+static long try_within(void)
+{
+	int fd = openat(directory, "files/new", O_WRONLY | O_CREAT, 0600);
+
+	if (fd < 0 || linkat(directory, "files/new", directory, "linked", 0) < 0)
+		return -1;
+	return renameat(directory, "files/new", directory, "renamed");
+}
+
+static long try_file(void)
+{
+	int fd = open("/etc/passwd", O_RDONLY);
+
+	if (fd < 0 && errno == ENOENT)
+		errno = EPERM;
+	return fd;
+}
+
 static void *nothing(void *context)
 {
 	return context;
@@ -74,16 +111,28 @@ static long try_thread(void)
 static const struct attempt {
 	const char *name;
 	long (*run)(void);
+	bool without_files;
 } attempts[] = {
 	{ "execve", try_execve }, { "fork", try_fork }, { "mount", try_mount }, { "ptrace", try_ptrace }, { "setuid", try_setuid },
 	{ "packet-socket", try_packet_socket }, { "unknown", try_unknown }, { "tiocsti", try_tiocsti }, { "thread", try_thread },
+	{ "above", try_above, true }, { "within", try_within, true }, { "file", try_file, true },
 };
+
+/* As the supervisor and its worker do. */
+static bool leave_files(void)
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && sandbox_detach(fd, &directory) == 0 && close(fd) == 0 && sandbox_is_detached(directory) && sandbox_hide_files() == 0;
+}
 
 int main(int argc, char **argv)
 {
 	for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(attempts); i++) {
 		if (strcmp(attempts[i].name, argv[1]) != 0)
 			continue;
+		if (attempts[i].without_files && !leave_files())
+			return 71;
 		if (sandbox_enter(geteuid(), getegid()) < 0)
 			return 70;
 		puts(attempts[i].run() >= 0 ? "allowed" : errno == EPERM ? "refused" : strerror(errno));
