@@ -7,8 +7,7 @@
 #include "fetchfs/client/sandbox.h"
 
 #include <fcntl.h>
-#include <linux/fuse.h>
-#include <sys/ioctl.h>
+#include <sys/stat.h>
 
 static int open_path(const struct broker_file *f)
 {
@@ -61,7 +60,7 @@ errint_t broker_init(struct broker *b, const struct settings *s)
 	errint_t r = 0;
 
 	memset(b, 0, sizeof(*b));
-	b->ram_fd = b->device = -1;
+	b->ram_fd = b->device = b->cache = -1;
 	/* Limits that were meant for a disk do not count where memory takes its place. */
 	if (!s->in_memory)
 		ram.quota = ram.quota_percent = 0;
@@ -121,46 +120,37 @@ static errint_t open_file(const struct broker_file *f, int *ret_fd, bool *ret_he
 	return *ret_fd < 0 ? -errno : 0;
 }
 
-/* content: what the worker wants in it, of any length; nothing in it is looked at. */
+/* Memory that nobody can change any more: reading from all else (a pipe, a file of a file system that does not answer) might never end. */
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS), mode = fcntl(fd, F_GETFL);
+
+	return seals >= 0 && (seals & BROKER_SEALS) == BROKER_SEALS && (mode & O_ACCMODE) != O_WRONLY;
+}
+
+/* content: what the worker wants in it; nothing in it is looked at. */
 static errint_t write_content(const struct broker_file *f, mode_t mode, int content)
 {
 	struct io_atomic a = IO_ATOMIC_INIT;
 	uint8_t buf[16384];
 	uint64_t at = 0;
-	errint_t r = io_atomic_begin(&a, f->path, mode & 0666);
+	struct stat s;
+	errint_t r;
 	ssize_t n = 1;
 
-	while (r == 0 && (n = io_pread_full(content, buf, sizeof(buf), at)) > 0 && at < BROKER_WRITE_MAX) {
+	if (!is_sealed(content))
+		return -EBADMSG;
+	if (fstat(content, &s) < 0 || s.st_size > (off_t)BROKER_WRITE_MAX)
+		return -EFBIG;
+	r = io_atomic_begin(&a, f->path, mode & 0666);
+	while (r == 0 && (n = io_pread_full(content, buf, sizeof(buf), at)) > 0) {
 		r = io_write_full(a.fd, buf, (size_t)n);
 		at += (uint64_t)n;
 	}
 	if (r == 0)
-		r = n < 0 ? (errint_t)n : at >= BROKER_WRITE_MAX ? -EFBIG : io_atomic_commit(&a);
+		r = n < 0 ? (errint_t)n : io_atomic_commit(&a);
 	io_atomic_done(&a);
 	return r;
-}
-
-#ifndef FUSE_DEV_IOC_BACKING_OPEN	/* linux/fuse.h since 6.9 */
-struct fuse_backing_map {
-	int32_t fd;
-	uint32_t flags;
-	uint64_t padding;
-};
-#define FUSE_DEV_IOC_BACKING_OPEN _IOW(229, 1, struct fuse_backing_map)
-#define FUSE_DEV_IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
-#endif
-
-static errint_t open_backing(const struct broker *b, int fd)
-{
-	struct fuse_backing_map map = { .fd = fd };
-	int number = ioctl(b->device, FUSE_DEV_IOC_BACKING_OPEN, &map);
-
-	return number < 0 ? -errno : number;
-}
-
-static errint_t close_backing(const struct broker *b, uint32_t number)
-{
-	return ioctl(b->device, FUSE_DEV_IOC_BACKING_CLOSE, &number) < 0 ? -errno : 0;
 }
 
 static errint_t do_question(struct broker *b, const struct channel_message *m, int *ret_fd, bool *ret_held)
@@ -175,9 +165,9 @@ static errint_t do_question(struct broker *b, const struct channel_message *m, i
 		return broker_ram(b, ret_fd);
 	}
 	if (m->type == BROKER_OPEN_BACKING && m->fd_count == 1)
-		return open_backing(b, m->fds[0]);
+		return broker_backing_open(b, m->fds[0]);
 	if (m->type == BROKER_CLOSE_BACKING)
-		return close_backing(b, q->backing);
+		return broker_backing_close(b, q->backing);
 	f = find(b, q->path);
 	if (!f)
 		return -EPERM;

@@ -58,6 +58,7 @@ int supervisor_give_cache(struct supervisor *s)
 	/* Where there can be none (Linux before 5.2, containers) workers know: they hide no files. */
 	if (geteuid() != 0 || sandbox_detach(s->cache_fd, &s->cache_tree) < 0)
 		s->cache_tree = s->cache_fd;
+	s->broker.cache = s->cache_tree;
 	if (r == 0)
 		return 0;
 	message_error("cannot give the cache directory %s to user %u, as whom the mount works: %s; give another one with -c DIRECTORY", s->settings->cache,
