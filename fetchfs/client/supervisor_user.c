@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who the workers of root's mounts are: the user of "user=", else "fetchfs" where there is one, else root without capabilities. The root file system's is root always:
+ * Who the workers of root's mounts are: the user of "user=", else "fetchfs" where there is one, else root without capabilities, which is no confinement as to files. The root file system's is root always:
  * at shutdown systemd spares root's processes only. See supervisor_private.h.
  */
 #include "fetchfs/client/supervisor_private.h"
@@ -46,6 +46,9 @@ int supervisor_choose_user(struct supervisor *s)
 		message_error("option user: there is no user '%s' on this machine", wanted);
 		return EXIT_NO_INPUT;
 	}
+	if (!wanted && !user)
+		message_warning("there is no user '" DEFAULT_USER "': the mount works as root, without capabilities but with all files in view; make that user "
+				"(useradd --system " DEFAULT_USER "), or give -o user=NAME (user=0: root, as meant)");
 	s->broker.uid = s->worker_uid;
 	s->broker.gid = s->worker_gid;
 	return 0;
