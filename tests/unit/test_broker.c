@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 struct broker_test {
 	char directory[64], file[96];
@@ -136,9 +137,38 @@ static void test_backing(void **state)
 	teardown(&p);
 }
 
+/* What comes with a message that says nothing is not kept. */
+static void test_empty_message(void **state)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct msghdr h = { .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct channel_message m;
+	int pair[2], ends[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+	memcpy(CMSG_DATA(&control.header), &ends[1], sizeof(int));
+	assert_int_equal(sendmsg(pair[1], &h, 0), 0);
+	close(ends[1]);
+	assert_int_equal(channel_receive(pair[0], &m), -EBADMSG);
+	/* Nobody holds the other end. */
+	assert_int_equal(read(ends[0], &byte, 1), 0);
+	close(pair[1]);
+	assert_int_equal(channel_receive(pair[0], &m), -EPIPE);
+	close(pair[0]);
+	close(ends[0]);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_write), cmocka_unit_test(test_write_from_elsewhere), cmocka_unit_test(test_backing) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_write), cmocka_unit_test(test_write_from_elsewhere), cmocka_unit_test(test_backing),
+					     cmocka_unit_test(test_empty_message) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
