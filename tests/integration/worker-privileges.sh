@@ -16,14 +16,15 @@ kill_worker() {
 }
 
 step "system calls that no worker makes"
-for what in execve fork mount ptrace setuid; do
+for what in execve fork mount ptrace setuid tiocsti; do
 	code=0
 	(exec confined "$what") >"$T/confined" 2>&1 || code=$?
 	[ "$code" = 159 ] || fail "$what: exit $code, not by SIGSYS: $(cat "$T/confined")"
 done
-for what in packet-socket unknown; do
+for what in packet-socket unknown signal thread-signal signal-by-descriptor limits scheduler; do
 	[ "$(confined "$what")" = refused ] || fail "$what is $(confined "$what")"
 done
+[ "$(confined own)" = allowed ] || fail "what a worker does to itself is refused: $(confined own)"
 [ "$(confined thread)" = allowed ] || fail "threads are refused: $(confined thread)"
 
 fetchfs keygen "$T/key" 2>/dev/null
