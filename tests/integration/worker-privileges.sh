@@ -64,7 +64,7 @@ for what in above=refused file=refused within=allowed; do
 	got=$(cd "$T/place" && exec confined "${what%=*}") || fail "${what%=*}: exit $?"
 	[ "$got" = "${what#*=}" ] || fail "${what%=*}: $got"
 done
-[ -e "$T/place/linked" ] && [ -e "$T/place/renamed" ] || fail "what was made within is not there"
+{ [ -e "$T/place/linked" ] && [ -e "$T/place/renamed" ]; } || fail "what was made within is not there"
 
 step "as root, without another user: no capabilities"
 mount_it -o user=0 -c "$T/cache" "$faultd_url/repo" 2>"$T/warning"
