@@ -69,6 +69,8 @@ done
 step "as root, without another user: no capabilities"
 mount_it -o user=0 -c "$T/cache" "$faultd_url/repo" 2>"$T/warning"
 is_confined 0
+command="setpriv --bounding-set=-all --inh-caps=-all ls /proc/$(worker_pid "$T/mnt")/root"
+! $command >/dev/null 2>&1 || fail "another of root's processes without capabilities comes to files by the worker's /proc"
 ! grep -q 'no user' "$T/warning" || fail "a warning although root was asked for: $(cat "$T/warning")"
 cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
 fetchfs umount "$T/mnt"
