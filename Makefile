@@ -109,12 +109,13 @@ demo: ## from nothing to the login of a Debian machine in QEMU, on this terminal
 
 PREFIX ?= /usr/local
 .PHONY: install
-install: programs ## install the host programs and manual pages below PREFIX (/usr/local)
+install: programs ## install the host programs, manual pages and the sysusers.d file below PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 0755 $(addprefix $(H)/bin/,fetchfs contextualize mkimage) $(DESTDIR)$(PREFIX)/bin/
 	ln -sf ../bin/fetchfs $(DESTDIR)$(PREFIX)/sbin/mount.fetchfs
 	install -m 0644 $(wildcard docs/man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 $(wildcard docs/man/*.7) $(DESTDIR)$(PREFIX)/share/man/man7/
+	install -D -m 0644 fetchfs/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/fetchfs.conf
 
 setup: ## install the Debian packages that building and testing need (root or sudo)
 	deps/install-packages.sh all

@@ -4,10 +4,26 @@
 #include "common/io.h"
 #include "fetchfs/client/cache.h"
 #include "fetchfs/client/cache_owner.h"
+#include "fetchfs/client/sandbox.h"
 
 #include <fcntl.h>
-#include <linux/fuse.h>
-#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+static int open_path(const struct broker_file *f)
+{
+	return open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (f->is_directory ? O_DIRECTORY : 0));
+}
+
+/* One that cannot be opened is told when it is asked for. A directory becomes a tree that cannot be left, where there is the right to make one. */
+static void hold_open(struct broker_file *f)
+{
+	f->fd = open_path(f);
+	if (f->fd < 0 || !f->is_directory || geteuid() != 0)
+		return;
+	f->place = f->fd;
+	if (sandbox_detach(f->place, &f->fd) < 0)
+		f->fd = steal_fd(&f->place);
+}
 
 static errint_t add(struct broker *b, const char *path, bool is_directory, bool may_write, bool hold)
 {
@@ -17,13 +33,12 @@ static errint_t add(struct broker *b, const char *path, bool is_directory, bool 
 		return 0;
 	if (b->count == BROKER_FILES_MAX)
 		return -E2BIG;
-	*f = (struct broker_file){ .path = strdup(path), .fd = -1, .is_directory = is_directory, .may_write = may_write };
+	*f = (struct broker_file){ .path = strdup(path), .fd = -1, .place = -1, .is_directory = is_directory, .may_write = may_write };
 	if (!f->path)
 		return -ENOMEM;
 	b->count++;
-	/* One that cannot be opened is told when it is asked for. */
 	if (hold)
-		f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (is_directory ? O_DIRECTORY : 0));
+		hold_open(f);
 	return 0;
 }
 
@@ -45,7 +60,7 @@ errint_t broker_init(struct broker *b, const struct settings *s)
 	errint_t r = 0;
 
 	memset(b, 0, sizeof(*b));
-	b->ram_fd = b->device = -1;
+	b->ram_fd = b->device = b->cache = -1;
 	/* Limits that were meant for a disk do not count where memory takes its place. */
 	if (!s->in_memory)
 		ram.quota = ram.quota_percent = 0;
@@ -68,6 +83,8 @@ void broker_done(struct broker *b)
 		free(b->files[i].path);
 		if (b->files[i].fd >= 0)
 			close(b->files[i].fd);
+		if (b->files[i].place >= 0)
+			close(b->files[i].place);
 	}
 	if (b->ram_fd >= 0)
 		close(b->ram_fd);
@@ -99,50 +116,41 @@ static struct broker_file *find(struct broker *b, const char *path)
 static errint_t open_file(const struct broker_file *f, int *ret_fd, bool *ret_held)
 {
 	*ret_held = f->fd >= 0;
-	*ret_fd = *ret_held ? f->fd : open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (f->is_directory ? O_DIRECTORY : 0));
+	*ret_fd = *ret_held ? f->fd : open_path(f);
 	return *ret_fd < 0 ? -errno : 0;
 }
 
-/* content: what the worker wants in it, of any length; nothing in it is looked at. */
+/* Memory that nobody can change any more: reading from all else (a pipe, a file of a file system that does not answer) might never end. */
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS), mode = fcntl(fd, F_GETFL);
+
+	return seals >= 0 && (seals & BROKER_SEALS) == BROKER_SEALS && (mode & O_ACCMODE) != O_WRONLY;
+}
+
+/* content: what the worker wants in it; nothing in it is looked at. */
 static errint_t write_content(const struct broker_file *f, mode_t mode, int content)
 {
 	struct io_atomic a = IO_ATOMIC_INIT;
 	uint8_t buf[16384];
 	uint64_t at = 0;
-	errint_t r = io_atomic_begin(&a, f->path, mode & 0666);
+	struct stat s;
+	errint_t r;
 	ssize_t n = 1;
 
-	while (r == 0 && (n = io_pread_full(content, buf, sizeof(buf), at)) > 0 && at < BROKER_WRITE_MAX) {
+	if (!is_sealed(content))
+		return -EBADMSG;
+	if (fstat(content, &s) < 0 || s.st_size > (off_t)BROKER_WRITE_MAX)
+		return -EFBIG;
+	r = io_atomic_begin(&a, f->path, mode & 0666);
+	while (r == 0 && (n = io_pread_full(content, buf, sizeof(buf), at)) > 0) {
 		r = io_write_full(a.fd, buf, (size_t)n);
 		at += (uint64_t)n;
 	}
 	if (r == 0)
-		r = n < 0 ? (errint_t)n : at >= BROKER_WRITE_MAX ? -EFBIG : io_atomic_commit(&a);
+		r = n < 0 ? (errint_t)n : io_atomic_commit(&a);
 	io_atomic_done(&a);
 	return r;
-}
-
-#ifndef FUSE_DEV_IOC_BACKING_OPEN	/* linux/fuse.h since 6.9 */
-struct fuse_backing_map {
-	int32_t fd;
-	uint32_t flags;
-	uint64_t padding;
-};
-#define FUSE_DEV_IOC_BACKING_OPEN _IOW(229, 1, struct fuse_backing_map)
-#define FUSE_DEV_IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
-#endif
-
-static errint_t open_backing(const struct broker *b, int fd)
-{
-	struct fuse_backing_map map = { .fd = fd };
-	int number = ioctl(b->device, FUSE_DEV_IOC_BACKING_OPEN, &map);
-
-	return number < 0 ? -errno : number;
-}
-
-static errint_t close_backing(const struct broker *b, uint32_t number)
-{
-	return ioctl(b->device, FUSE_DEV_IOC_BACKING_CLOSE, &number) < 0 ? -errno : 0;
 }
 
 static errint_t do_question(struct broker *b, const struct channel_message *m, int *ret_fd, bool *ret_held)
@@ -157,9 +165,9 @@ static errint_t do_question(struct broker *b, const struct channel_message *m, i
 		return broker_ram(b, ret_fd);
 	}
 	if (m->type == BROKER_OPEN_BACKING && m->fd_count == 1)
-		return open_backing(b, m->fds[0]);
+		return broker_backing_open(b, m->fds[0]);
 	if (m->type == BROKER_CLOSE_BACKING)
-		return close_backing(b, q->backing);
+		return broker_backing_close(b, q->backing);
 	f = find(b, q->path);
 	if (!f)
 		return -EPERM;

@@ -12,16 +12,20 @@
 
 #define BROKER_FILES_MAX 24
 #define BROKER_WRITE_MAX (64 * MIB)
+#define BROKER_BACKINGS_MAX 65536
 
 /* The supervisor's end. */
 struct broker {
 	struct broker_file {
 		char *path;
 		int fd;			/* held since the beginning (the file may be gone when a later worker asks); -1: opened when asked */
+		int place;		/* the directory itself where fd is a tree of its own: keeps its file system from being unmounted; -1 */
 		bool is_directory, may_write;
 	} files[BROKER_FILES_MAX];
 	size_t count;
 	int device;			/* /dev/fuse where files may be passed through; -1 */
+	int cache;			/* the cache's directory as workers have it (the caller's); -1 */
+	unsigned backings;		/* files that the kernel has */
 	uint64_t ram_quota;
 	int ram_fd;			/* -1: not asked for yet */
 	uid_t uid;			/* whose it is to be */

@@ -68,10 +68,12 @@ errint_t broker_write_file(const char *path, mode_t mode, const void *data, size
 
 	if (channel < 0)
 		return io_write_file(path, mode, data, size);
-	content = memfd_create("fetchfs-file", MFD_CLOEXEC);
+	content = memfd_create("fetchfs-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (content < 0)
 		return -errno;
 	r = io_write_full(content, data, size);
+	if (r == 0 && fcntl(content, F_ADD_SEALS, BROKER_SEALS) < 0)
+		r = -errno;
 	if (r == 0)
 		r = ask_about(BROKER_WRITE, path, mode, content, NULL);
 	/* A path that no option has named: what this process may. */

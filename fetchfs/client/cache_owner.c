@@ -6,6 +6,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000
+#endif
+
 #define MAX_DEPTH 8	/* a cache has five levels */
 
 struct giving {
@@ -16,24 +20,23 @@ struct giving {
 
 static errint_t give_below(const struct giving *g, int directory, unsigned depth);
 
+/* What is looked at is what changes hands, whatever its name stands for meanwhile. */
 static errint_t give_entry(const struct giving *g, int directory, const char *name, unsigned depth)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat s;
 
-	if (fstatat(directory, name, &s, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &s) < 0)
+		return -errno;
 	if (s.st_dev != g->device)
 		return 0;
-	if (S_ISDIR(s.st_mode) && depth > 0) {
-		fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+	if (S_ISDIR(s.st_mode) && depth > 0)
 		return give_below(g, fd, depth - 1);
-	}
 	if (s.st_uid != g->from)
 		return 0;
-	return fchownat(directory, name, g->to, g->group, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT ? -errno : 0;
+	return fchownat(fd, "", g->to, g->group, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 /* What is in it first: where it was begun and interrupted, the directory's owner tells that there is more to do. */
@@ -57,7 +60,7 @@ static errint_t give_below(const struct giving *g, int directory, unsigned depth
 	closedir(d);
 	if (r == 0 && fstat(directory, &s) < 0)
 		r = -errno;
-	if (r == 0 && s.st_uid == g->from && fchown(directory, g->to, g->group) < 0)
+	if (r == 0 && s.st_uid == g->from && fchownat(directory, "", g->to, g->group, AT_EMPTY_PATH) < 0)
 		r = -errno;
 	return r;
 }

@@ -61,7 +61,8 @@ errint_t channel_receive(int fd, struct channel_message *ret)
 	if (n < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	take_descriptors(&m, ret);
-	if (n == 0)
+	/* The end brings no descriptors; an empty message may. */
+	if (n == 0 && ret->fd_count == 0)
 		return -EPIPE;
 	if ((size_t)n < sizeof(ret->type) || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		channel_message_done(ret);

@@ -37,7 +37,8 @@ static errint_t change_user(uid_t uid, gid_t gid)
 		return -errno;
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
-	return 0;
+	/* As for who changes his user: others of the same user do not come to its files and root directory by /proc. */
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 errint_t sandbox_enter(uid_t uid, gid_t gid)

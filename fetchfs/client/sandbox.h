@@ -18,6 +18,13 @@ errint_t sandbox_enter(uid_t uid, gid_t gid);
  */
 errint_t sandbox_hide_files(void);
 bool sandbox_hides_files(void);
+/*
+ * The same directory as a mount of its own that is mounted nowhere: above it there is nothing, so that who has it open and no other files cannot leave it by "..". What is
+ * renamed or linked must be reached through one and the same. Needs CAP_SYS_ADMIN and Linux 5.2. -errno.
+ */
+errint_t sandbox_detach(int directory, int *ret_fd);
+/* Whether ".." of a directory leads nowhere. */
+bool sandbox_is_detached(int directory);
 /* "123/status" of /proc, or its own "self/...", also when files are hidden. A descriptor, or -1. */
 int sandbox_open_proc(const char *path);
 /* What keeps this process in, in a word for people. */

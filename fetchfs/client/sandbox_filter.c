@@ -5,10 +5,13 @@
  */
 #include "fetchfs/client/sandbox.h"
 
+#include <asm/sockios.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -39,16 +42,16 @@
 static const unsigned allowed[] = {
 	/* files */
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_openat, SYS_close, SYS_fstat, SYS_statx,
-	SYS_lseek, SYS_fcntl, SYS_flock, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_ftruncate, SYS_fallocate, SYS_getdents64, SYS_mkdirat,
+	SYS_lseek, SYS_flock, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_ftruncate, SYS_fallocate, SYS_getdents64, SYS_mkdirat,
 	SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_fchmod, SYS_fchmodat, SYS_utimensat, SYS_faccessat, SYS_readlinkat, SYS_getcwd, SYS_chdir,
 	SYS_statfs, SYS_fstatfs, SYS_umask, SYS_dup, SYS_dup3, SYS_pipe2, SYS_splice, SYS_tee, SYS_vmsplice, SYS_sendfile, SYS_copy_file_range,
 	SYS_memfd_create, SYS_truncate, SYS_fgetxattr,
 	/* memory */
 	SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_membarrier, SYS_msync, SYS_mincore,
 	/* signals, threads, time */
-	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_rt_sigpending, SYS_sigaltstack, SYS_tgkill, SYS_tkill, SYS_futex,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_rt_sigpending, SYS_sigaltstack, SYS_futex,
 	SYS_set_robust_list, SYS_get_robust_list, SYS_set_tid_address, SYS_exit, SYS_exit_group, SYS_restart_syscall, SYS_sched_yield,
-	SYS_sched_getaffinity, SYS_sched_getparam, SYS_sched_getscheduler, SYS_sched_setscheduler, SYS_getcpu, SYS_ioprio_set, SYS_ioprio_get, SYS_clock_gettime, SYS_clock_getres,
+	SYS_sched_getaffinity, SYS_sched_getparam, SYS_sched_getscheduler, SYS_getcpu, SYS_ioprio_get, SYS_clock_gettime, SYS_clock_getres,
 	SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_times,
 	/* sockets and waiting */
 	SYS_connect, SYS_bind, SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg, SYS_shutdown, SYS_getsockname, SYS_getpeername,
@@ -60,7 +63,7 @@ static const unsigned allowed[] = {
 	SYS_mmap,
 #endif
 #ifdef SYS_mmap2	/* 32-bit architectures, from here */
-	SYS_mmap2, SYS__llseek, SYS_fcntl64, SYS_fstat64, SYS_stat64, SYS_lstat64, SYS_fstatat64, SYS_ftruncate64, SYS_truncate64, SYS_statfs64, SYS_fstatfs64,
+	SYS_mmap2, SYS__llseek, SYS_fstat64, SYS_stat64, SYS_lstat64, SYS_fstatat64, SYS_ftruncate64, SYS_truncate64, SYS_statfs64, SYS_fstatfs64,
 	SYS_fadvise64_64, SYS_sendfile64, SYS_ugetrlimit, SYS__newselect, SYS_sigreturn, SYS_getuid32, SYS_geteuid32, SYS_getgid32, SYS_getegid32,
 	SYS_getresuid32, SYS_getresgid32, SYS_getgroups32,
 #endif
@@ -92,9 +95,6 @@ static const unsigned allowed[] = {
 #endif
 #ifdef SYS_getrlimit
 	SYS_getrlimit,
-#endif
-#ifdef SYS_prlimit64	/* glibc asks for limits by it; without a capability none can be raised */
-	SYS_prlimit64,
 #endif
 #ifdef SYS_faccessat2
 	SYS_faccessat2,
@@ -132,8 +132,13 @@ static const unsigned deadly[] = {
 
 static const unsigned families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
 static const unsigned prctls[] = { PR_SET_NAME, PR_GET_NAME, PR_SET_PDEATHSIG, PR_SET_VMA };
-/* Keys on behalf of whoever sits at the terminal. */
-static const unsigned bad_ioctls[] = { TIOCSTI, 0x541c /* TIOCLINUX */ };
+/* Keys on behalf of whoever sits at the terminal; signals for another process, as F_SETOWN. */
+static const unsigned bad_ioctls[] = { TIOCSTI, 0x541c /* TIOCLINUX */, FIOSETOWN, SIOCSPGRP };
+/* With these, a descriptor sends any signal to any process of the same user. */
+static const unsigned bad_fcntls[] = { F_SETOWN, F_SETSIG, F_SETOWN_EX };
+/* musl's thread functions name a thread alone, of whichever process: at least no more than these (33 cancels a thread; fs.c wakes by SIGUSR1). */
+static const unsigned thread_signals[] = { SIGABRT, SIGUSR1, 33 };
+static const unsigned itself[] = { 0 };
 
 #define PROGRAM_MAX 768
 struct program {
@@ -186,6 +191,24 @@ static void allow_threads(struct program *p)
 	answer(p, SECCOMP_RET_KILL_PROCESS);
 }
 
+/* Of what can be done to processes and threads: to its own. */
+static void allow_own(struct program *p)
+{
+	const unsigned own[] = { (unsigned)getpid() };
+
+	by_argument(p, SYS_tgkill, 0, own, ARRAY_SIZE(own), SECCOMP_RET_ALLOW, REFUSE);
+	by_argument(p, SYS_tkill, 1, thread_signals, ARRAY_SIZE(thread_signals), SECCOMP_RET_ALLOW, REFUSE);
+	by_argument(p, SYS_sched_setscheduler, 0, itself, ARRAY_SIZE(itself), SECCOMP_RET_ALLOW, REFUSE);
+	by_argument(p, SYS_ioprio_set, 1, itself, ARRAY_SIZE(itself), SECCOMP_RET_ALLOW, REFUSE);
+#ifdef SYS_prlimit64	/* C libraries ask for limits by it */
+	by_argument(p, SYS_prlimit64, 0, itself, ARRAY_SIZE(itself), SECCOMP_RET_ALLOW, REFUSE);
+#endif
+	by_argument(p, SYS_fcntl, 1, bad_fcntls, ARRAY_SIZE(bad_fcntls), REFUSE, SECCOMP_RET_ALLOW);
+#ifdef SYS_fcntl64
+	by_argument(p, SYS_fcntl64, 1, bad_fcntls, ARRAY_SIZE(bad_fcntls), REFUSE, SECCOMP_RET_ALLOW);
+#endif
+}
+
 static void write_program(struct program *p)
 {
 	load(p, offsetof(struct seccomp_data, arch));
@@ -199,6 +222,7 @@ static void write_program(struct program *p)
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
 		answer_if(p, allowed[i], SECCOMP_RET_ALLOW);
 	allow_threads(p);
+	allow_own(p);
 	by_argument(p, SYS_ioctl, 1, bad_ioctls, ARRAY_SIZE(bad_ioctls), SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW);
 	by_argument(p, SYS_prctl, 0, prctls, ARRAY_SIZE(prctls), SECCOMP_RET_ALLOW, REFUSE);
 	by_argument(p, SYS_socket, 0, families, ARRAY_SIZE(families), SECCOMP_RET_ALLOW, REFUSE);

@@ -17,6 +17,14 @@
 #define ATTRIBUTES (0x2 | 0x4 | 0x8)	/* nosuid, nodev, noexec */
 #define READ_ONLY 0x1
 
+#define TREE_CLONE 1
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000
+#endif
+#ifndef SYS_open_tree	/* one number for all architectures */
+#define SYS_open_tree 428
+#endif
+
 #define COPY_MAX (64 * KIB)
 
 static int proc_fd = -1;
@@ -68,6 +76,24 @@ errint_t sandbox_hide_files(void)
 	if (r == 0)
 		proc_fd = steal_fd(&proc);
 	return r;
+}
+
+errint_t sandbox_detach(int directory, int *ret_fd)
+{
+	_cleanup_close_ int tree = (int)syscall(SYS_open_tree, directory, "", (unsigned)(AT_EMPTY_PATH | TREE_CLONE | O_CLOEXEC));
+
+	if (tree < 0)
+		return -errno;
+	/* As what fsmount gives, it can be looked into but not read. */
+	*ret_fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+bool sandbox_is_detached(int directory)
+{
+	struct stat inside, above;
+
+	return fstat(directory, &inside) == 0 && fstatat(directory, "..", &above, 0) == 0 && inside.st_dev == above.st_dev && inside.st_ino == above.st_ino;
 }
 
 bool sandbox_hides_files(void)

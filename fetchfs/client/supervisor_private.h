@@ -47,7 +47,8 @@ struct supervisor {
 	const char *name;		/* argv[0] of workers */
 	int program;			/* what they are started from: an open file, since it may be replaced */
 	int settings_fd, journal_fd, state_fd, stats_fd, modes_fd;
-	int cache_fd;
+	int cache_fd;			/* keeps the file system that the cache is on from being unmounted */
+	int cache_tree;			/* what workers get */
 	uid_t worker_uid;
 	gid_t worker_gid;
 	bool in_memory;
@@ -69,7 +70,7 @@ struct supervisor {
 	int64_t first_failure;		/* of those in a row */
 };
 
-/* supervisor_user.c: who the workers are; the cache becomes theirs. 0, or an exit code after a message. */
+/* supervisor_user.c: who the workers are; the cache becomes theirs, and for root's workers a tree that they cannot leave. 0, or an exit code after a message. */
 int supervisor_choose_user(struct supervisor *s);
 int supervisor_give_cache(struct supervisor *s);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who the workers of root's mounts are: the user of "user=", else "fetchfs" where there is one, else root without capabilities. The root file system's is root always:
+ * Who the workers of root's mounts are: the user of "user=", else "fetchfs" where there is one, else root without capabilities, which is no confinement as to files. The root file system's is root always:
  * at shutdown systemd spares root's processes only. See supervisor_private.h.
  */
 #include "fetchfs/client/supervisor_private.h"
 #include "common/message.h"
 #include "fetchfs/client/cache_owner.h"
+#include "fetchfs/client/sandbox.h"
 
 #include <pwd.h>
 
@@ -45,6 +46,9 @@ int supervisor_choose_user(struct supervisor *s)
 		message_error("option user: there is no user '%s' on this machine", wanted);
 		return EXIT_NO_INPUT;
 	}
+	if (!wanted && !user)
+		message_warning("there is no user '" DEFAULT_USER "': the mount works as root, without capabilities but with all files in view; make that user "
+				"(useradd --system " DEFAULT_USER "), or give -o user=NAME (user=0: root, as meant)");
 	s->broker.uid = s->worker_uid;
 	s->broker.gid = s->worker_gid;
 	return 0;
@@ -54,6 +58,10 @@ int supervisor_give_cache(struct supervisor *s)
 {
 	errint_t r = geteuid() == 0 && !s->in_memory ? cache_give(s->cache_fd, s->worker_uid, s->worker_gid) : 0;
 
+	/* Where there can be none (Linux before 5.2, containers) workers know: they hide no files. */
+	if (geteuid() != 0 || sandbox_detach(s->cache_fd, &s->cache_tree) < 0)
+		s->cache_tree = s->cache_fd;
+	s->broker.cache = s->cache_tree;
 	if (r == 0)
 		return 0;
 	message_error("cannot give the cache directory %s to user %u, as whom the mount works: %s; give another one with -c DIRECTORY", s->settings->cache,

@@ -55,7 +55,7 @@ static errint_t send_start(const struct supervisor *s, int channel, int broker)
 	fds[TAKEOVER_STATS] = s->stats_fd;
 	fds[TAKEOVER_MODES] = s->modes_fd;
 	fds[TAKEOVER_BROKER] = broker;
-	fds[TAKEOVER_CACHE] = s->cache_fd;
+	fds[TAKEOVER_CACHE] = s->cache_tree;
 	if (t.has_control)
 		fds[count++] = s->sockets.control;
 	if (t.has_metrics)

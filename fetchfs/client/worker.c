@@ -97,7 +97,8 @@ static int confine(struct mount *w)
 	errint_t r;
 
 	log_prepare(w->settings.log, w->settings.root);
-	if (w->settings.root && can_live_without_files(&w->settings))
+	/* From a directory that has something above it there would be a way out. */
+	if (w->settings.root && can_live_without_files(&w->settings) && sandbox_is_detached(w->fds[TAKEOVER_CACHE]))
 		(void)sandbox_hide_files();
 	r = sandbox_enter(w->start.worker_uid, w->start.worker_gid);
 	/* The change of user has undone it. */

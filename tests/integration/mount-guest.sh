@@ -43,7 +43,15 @@ fi
 
 step "its worker sees no files and has no capabilities; killed, another one goes on with what is open, passed through or not"
 has_another() { now=$(worker_pid "$T/mnt") && [ -n "$now" ] && [ "$now" != "$1" ]; }
+# None of the directories that the worker of the mount MNT has open, save the one of /proc, has anything above it.
+cannot_climb() {
+	for fd in "/proc/$(worker_pid "$1")/fd"/*; do
+		[ -d "$fd" ] || continue
+		[ "$(stat -L -c %d:%i "$fd/")" = "$(stat -L -c %d:%i "$fd/..")" ] || fail "the worker can go up from $(readlink "$fd")"
+	done
+}
 kill_worker() {
+	cannot_climb "$T/mnt"
 	old=$(worker_pid "$T/mnt")
 	grep -q '^CapEff:[[:space:]]*0000000000000000$' "/proc/$old/status" || fail "the worker has capabilities"
 	grep -q '^Seccomp:[[:space:]]*2$' "/proc/$old/status" || fail "the worker's system calls are not filtered"
@@ -72,6 +80,7 @@ for where in "cache=ram" "cache=$T/upper,lower=$T/cache"; do
 	"$T/bin/@fetchfs" mount -o "root,passthrough,$where" -K "$T/key.pub" "$server_url/repo" "$T/second"
 	unmount_with_test "$T/second"
 	treecmp "$T/tree" "$T/second" >"$T/differences" || fail "$where: $(cat "$T/differences")"
+	cannot_climb "$T/second"
 	before=$(mount_stat "$T/second" reads)
 	echo 1 >/proc/sys/vm/drop_caches
 	cmp "$T/tree/large" "$T/second/large" || fail "$where: large differs"

@@ -16,14 +16,15 @@ kill_worker() {
 }
 
 step "system calls that no worker makes"
-for what in execve fork mount ptrace setuid; do
+for what in execve fork mount ptrace setuid tiocsti; do
 	code=0
 	(exec confined "$what") >"$T/confined" 2>&1 || code=$?
 	[ "$code" = 159 ] || fail "$what: exit $code, not by SIGSYS: $(cat "$T/confined")"
 done
-for what in packet-socket unknown; do
+for what in packet-socket unknown signal thread-signal signal-by-descriptor limits scheduler; do
 	[ "$(confined "$what")" = refused ] || fail "$what is $(confined "$what")"
 done
+[ "$(confined own)" = allowed ] || fail "what a worker does to itself is refused: $(confined own)"
 [ "$(confined thread)" = allowed ] || fail "threads are refused: $(confined thread)"
 
 fetchfs keygen "$T/key" 2>/dev/null
@@ -57,11 +58,38 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 0
 fi
 
+step "without files: what is open can be used, and nothing that is above it"
+mkdir -p "$T/place/files"
+for what in above=refused file=refused within=allowed; do
+	got=$(cd "$T/place" && exec confined "${what%=*}") || fail "${what%=*}: exit $?"
+	[ "$got" = "${what#*=}" ] || fail "${what%=*}: $got"
+done
+{ [ -e "$T/place/linked" ] && [ -e "$T/place/renamed" ]; } || fail "what was made within is not there"
+
 step "as root, without another user: no capabilities"
-mount_it -o user=0 -c "$T/cache" "$faultd_url/repo"
+mount_it -o user=0 -c "$T/cache" "$faultd_url/repo" 2>"$T/warning"
 is_confined 0
+command="setpriv --bounding-set=-all --inh-caps=-all ls /proc/$(worker_pid "$T/mnt")/root"
+! $command >/dev/null 2>&1 || fail "another of root's processes without capabilities comes to files by the worker's /proc"
+! grep -q 'no user' "$T/warning" || fail "a warning although root was asked for: $(cat "$T/warning")"
 cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
 fetchfs umount "$T/mnt"
+
+if ! getent passwd fetchfs >/dev/null; then
+	step "root without having been asked for: a warning"
+	mount_it -c "$T/cache" "$faultd_url/repo" 2>"$T/warning"
+	is_confined 0
+	grep -q "no user 'fetchfs': the mount works as root" "$T/warning" || fail "no warning: $(cat "$T/warning")"
+	fetchfs umount "$T/mnt"
+fi
+if command -v systemd-sysusers >/dev/null; then
+	step "the user that is installed"
+	make -s -n install PREFIX=/usr | grep -q 'sysusers.conf .*/usr/lib/sysusers.d/fetchfs.conf' || fail "the user's definition is not installed"
+	mkdir -p "$T/root/usr/lib/sysusers.d" "$T/root/etc"
+	cp fetchfs/sysusers.conf "$T/root/usr/lib/sysusers.d/fetchfs.conf"
+	systemd-sysusers --root="$T/root" fetchfs.conf 2>"$T/sysusers" || fail "systemd-sysusers: $(cat "$T/sysusers")"
+	grep -q '^fetchfs:.*nologin' "$T/root/etc/passwd" || fail "no such user: $(cat "$T/root/etc/passwd")"
+fi
 
 step "as a user of its own; a cache that root has made becomes its, and nothing else does"
 user=64321
@@ -83,7 +111,7 @@ cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
 [ -z "$(find "$T/cache" ! -uid "$user" ! -path '*/control*')" ] || fail "of the cache not the user's: $(find "$T/cache" ! -uid "$user")"
 [ "$(stat -c %u "$T/outside" "$T/dir/outside" "$T/dir" | sort -u)" = 0 ] || fail "a symbolic link was followed"
 grep -q ' secret' "$T/server.log" || fail "the credentials were not sent"
-grep -q 'revision' "$T/written/pin" || [ -s "$T/written/pin" ] || fail "the pinned choice was not written"
+{ grep -qx 'select: latest' "$T/written/pin" && grep -qx 'revision: 1' "$T/written/pin"; } || fail "the pinned choice was not written: $(cat "$T/written/pin")"
 fetchfs ctl "$T/mnt" record stop >/dev/null
 grep -q '^/large' "$T/written/profile" || fail "the recording lacks what was read: $(cat "$T/written/profile")"
 [ "$(stat -c %u "$T/written/profile")" = 0 ] || fail "whose is the recording?"
