@@ -223,6 +223,7 @@ static void end_check(struct follow *f, errint_t r, const struct chain_trouble *
 		f->reported[0] = '\0';
 	pthread_mutex_lock(&f->lock);
 	f->checks++;
+	f->is_checking = false;
 	f->result = r < 0 ? -EIO : 0;
 	f->state.checked = (int64_t)time(NULL);
 	f->state.revision = f->config.snapshot->revision;
@@ -279,7 +280,6 @@ static void *run(void *context)
 		if (!is_stopping(f))
 			end_check(f, r, &trouble);
 		pthread_mutex_lock(&f->lock);
-		f->is_checking = false;
 	}
 	pthread_mutex_unlock(&f->lock);
 	return NULL;
