@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-#define RESTORE_LIMIT 60	/* seconds, for a catalog that has left the cache */
+#define RESTORE_LIMIT 60	/* seconds, for all catalogs that have left the cache */
 
 void mount_report(void *context, bool is_trouble, const char *text)
 {
@@ -100,15 +100,9 @@ static int open_store(struct mount *w)
 
 static int open_chain(struct mount *w)
 {
-	const struct settings *s = &w->settings;
 	struct chain_trouble trouble;
-	errint_t r;
+	errint_t r = chain_open(&w->chain, &w->choice, &trouble);
 
-	w->chain = (struct chain_config){
-		.transport = w->transport, .cache = w->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
-		.limit = s->mount_timeout, .tag = s->tag, .revision = s->revision, .date = s->date, .pin_file = s->pin_file,
-	};
-	r = chain_open(&w->chain, &w->choice, &trouble);
 	if (r == 0) {
 		w->offline = w->choice.offline;
 		w->kept = w->choice.kept;
