@@ -3,6 +3,7 @@
 #include "fetchfs/client/supervisor_private.h"
 #include "common/io.h"
 #include "common/message.h"
+#include "fetchfs/client/cache_trouble.h"
 #include "fetchfs/client/clock.h"
 #include "fetchfs/client/journal.h"
 #include "fetchfs/client/log.h"
@@ -20,12 +21,6 @@
 
 static struct supervisor the_supervisor;
 
-/* What a full, read-only or broken disk says, in contrast to a wrong name or a missing right. */
-static bool can_do_without(errint_t r)
-{
-	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
-}
-
 static errint_t open_directory(const char *path, int *ret_fd)
 {
 	errint_t r = io_mkdir_p(path, 0700);
@@ -41,20 +36,13 @@ static int open_cache(struct supervisor *s)
 	const char *path = s->settings->cache;
 	errint_t r = s->in_memory ? 0 : open_directory(path, &s->cache_fd);
 
-	if (can_do_without(r)) {
-		message_warning("cannot use the cache directory %s: %s; the cache is kept in memory and will be lost at the end", path, strerror(-r));
+	if (r < 0 && cache_can_be_memory(path, r)) {
 		s->in_memory = true;
 		r = 0;
 	}
 	if (r == 0 && s->in_memory)
 		r = broker_ram(&s->broker, &s->cache_fd);
-	if (r == 0)
-		return 0;
-	if (s->in_memory)
-		message_error("cannot keep the cache in memory: %s; a tmpfs of its own needs root, /dev/shm must be a tmpfs else", strerror(-r));
-	else
-		message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", path, strerror(-r));
-	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
+	return r == 0 ? 0 : cache_refuse(s->in_memory ? NULL : path, NULL, r);
 }
 
 static errint_t make_shared(struct supervisor *s)
