@@ -29,6 +29,9 @@ $(B)/tests/bin/hostile: $(call host_objects,fetchfs/client/unix_path.c)
 # Within the sandbox that workers have.
 $(B)/tests/bin/confined: $(call host_objects,fetchfs/client/sandbox.c fetchfs/client/sandbox_filter.c fetchfs/client/sandbox_root.c)
 
+# Speaks as a worker does.
+$(B)/tests/bin/candidate: $(call host_objects,fetchfs/client/channel.c)
+
 # The driver of the boot tests has parts of its own.
 $(B)/tests/bin/console: $(call host_objects,$(sort $(wildcard tests/console/*.c)))
 

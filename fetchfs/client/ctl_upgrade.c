@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define PATIENCE_MS 90000
+#define PATIENCE_MS 100000
 
 /* As for the control socket: the mount's process may have another root directory. */
 static errint_t connect_to(const struct ctl_place *p, int *ret)

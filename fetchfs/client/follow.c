@@ -59,29 +59,45 @@ static bool is_stopping(struct follow *f)
 	return stop;
 }
 
-/* The kernel drops what is not so any more. */
+/* The kernel drops what is not so any more. Of several errors the first; what can be told is told. */
 static errint_t tell_all(struct follow *f, const struct snapshot_change *changes, size_t count)
 {
-	errint_t r = 0;
+	errint_t first = 0, r = 0;
 
-	for (size_t i = 0; i < count && r != -ESHUTDOWN; i++)
+	for (size_t i = 0; i < count && r != -ESHUTDOWN; i++) {
 		r = f->config.tell(f->config.tell_context, &changes[i]);
-	return r;
+		if (first == 0)
+			first = r;
+	}
+	/* What it was not told before the end a successor tells it, and what failed this one again. */
+	if (first == 0)
+		snapshot_state_settle(f->config.snapshot);
+	return r == -ESHUTDOWN ? r : first;
 }
 
-/* A worker that ended in the middle of it has left it to this one. */
-static void tell_everything(struct follow *f)
+/* A worker that ended in the middle of it has left it to this one, or not all could be told. */
+static errint_t tell_everything(struct follow *f)
 {
 	struct snapshot_change *changes;
 	size_t count;
+	errint_t r = snapshot_state_everything(f->config.snapshot, &changes, &count);
 
-	if (snapshot_state_everything(f->config.snapshot, &changes, &count) < 0) {
-		report(f, true, "memory is out: the kernel may show names of the revision before for longer");
-		return;
-	}
-	if (tell_all(f, changes, count) != -ESHUTDOWN)
-		snapshot_state_settle(f->config.snapshot);
+	if (r < 0)
+		return r;
+	r = tell_all(f, changes, count);
 	free(changes);
+	return r;
+}
+
+static void report_told(struct follow *f, errint_t r)
+{
+	char text[CHAIN_TEXT_SIZE];
+
+	if (r == 0 || r == -ESHUTDOWN)
+		return;
+	snprintf(text, sizeof(text), "the kernel cannot be told what has changed, and may show names of the revision before: %s; it is told again with the next check",
+		 strerror(-r));
+	report_trouble(f, text);
 }
 
 static errint_t keep_choice(struct follow *f, const struct chain_choice *c, struct snapshot_update *u)
@@ -96,6 +112,7 @@ static errint_t keep_choice(struct follow *f, const struct chain_choice *c, stru
 static errint_t change_once(struct follow *f, const struct chain_choice *c, char error[TRANSPORT_ERROR_SIZE])
 {
 	const struct snapshot_change *changes;
+	bool is_behind = f->config.snapshot->untold;
 	struct snapshot_update *u;
 	size_t count;
 	errint_t r = snapshot_prepare(f->config.snapshot, &c->manifest, f->config.limit, &u, error);
@@ -107,15 +124,7 @@ static errint_t change_once(struct follow *f, const struct chain_choice *c, char
 		r = snapshot_apply(u, &changes, &count);
 	if (r == 0) {
 		stats_add(f->config.stats, snapshot_changes, 1);
-		r = tell_all(f, changes, count);
-		/* What it was not told before the end, a successor tells it. */
-		if (r != -ESHUTDOWN)
-			snapshot_state_settle(f->config.snapshot);
-		if (r < 0 && r != -ESHUTDOWN) {
-			snprintf(error, TRANSPORT_ERROR_SIZE, "the kernel cannot be told what has changed: %s", strerror(-r));
-			report(f, true, error);
-		}
-		r = 0;
+		report_told(f, is_behind ? tell_everything(f) : tell_all(f, changes, count));
 		if (f->config.changed)
 			f->config.changed(f->config.tell_context);
 	}
@@ -214,6 +223,7 @@ static void end_check(struct follow *f, errint_t r, const struct chain_trouble *
 		f->reported[0] = '\0';
 	pthread_mutex_lock(&f->lock);
 	f->checks++;
+	f->is_checking = false;
 	f->result = r < 0 ? -EIO : 0;
 	f->state.checked = (int64_t)time(NULL);
 	f->state.revision = f->config.snapshot->revision;
@@ -254,7 +264,7 @@ static void *run(void *context)
 	struct follow *f = context;
 
 	if (f->config.snapshot->untold)
-		tell_everything(f);
+		report_told(f, tell_everything(f));
 	pthread_mutex_lock(&f->lock);
 	for (;;) {
 		struct chain_trouble trouble = { .exit_code = 0 };
@@ -264,11 +274,12 @@ static void *run(void *context)
 			break;
 		f->is_checking = true;
 		pthread_mutex_unlock(&f->lock);
+		if (f->config.snapshot->untold)
+			report_told(f, tell_everything(f));
 		r = check(f, &trouble);
 		if (!is_stopping(f))
 			end_check(f, r, &trouble);
 		pthread_mutex_lock(&f->lock);
-		f->is_checking = false;
 	}
 	pthread_mutex_unlock(&f->lock);
 	return NULL;

@@ -76,9 +76,17 @@ static struct in_header *request_of(struct journal *j, uint32_t slot)
 	return (struct in_header *)(void *)(j->data + (size_t)slot * JOURNAL_REQUEST_MAX);
 }
 
+static bool wants_reply(uint32_t opcode)
+{
+	return opcode != OPCODE_FORGET && opcode != OPCODE_BATCH_FORGET && opcode != OPCODE_INTERRUPT;
+}
+
+/* A worker may have ended between reading something that gets no reply and letting go of its slot. */
 static bool is_waiting(struct journal *j, uint32_t slot)
 {
-	return atomic_load(&j->slots[slot].state) == SLOT_TAKEN && request_of(j, slot)->len >= sizeof(struct in_header);
+	const struct in_header *request = request_of(j, slot);
+
+	return atomic_load(&j->slots[slot].state) == SLOT_TAKEN && request->len >= sizeof(*request) && wants_reply(request->opcode);
 }
 
 static uint32_t *bucket_of(struct journal *j, uint64_t unique)
@@ -189,11 +197,6 @@ static uint32_t take_slot(struct journal *j)
 	atomic_store(&j->slots[slot].state, SLOT_TAKEN);
 	pthread_cleanup_pop(1);
 	return slot;
-}
-
-static bool wants_reply(uint32_t opcode)
-{
-	return opcode != OPCODE_FORGET && opcode != OPCODE_BATCH_FORGET && opcode != OPCODE_INTERRUPT;
 }
 
 ssize_t journal_read(struct journal *j, int device, void *buf, size_t size)

@@ -41,7 +41,7 @@ struct mount {
 	struct snapshot snapshot;
 	bool has_snapshot;
 	bool talks;			/* trouble with the servers is told */
-	bool has_stopped;		/* worker_stop */
+	bool has_stopped;		/* mount_stop was here */
 	struct files *files;
 	struct fs *fs;
 	struct scrub_control scrub;

@@ -2,6 +2,7 @@
 /* The list of pins, the thread that works on it, and the verbs; see pins.h. */
 #include "fetchfs/client/pins_private.h"
 #include "common/message.h"
+#include "fetchfs/client/clock.h"
 #include "fetchfs/client/log.h"
 #include "fetchfs/client/thread.h"
 
@@ -21,6 +22,7 @@ errint_t pins_new(struct snapshot *snapshot, struct files *files, struct cache *
 	p->cache = cache;
 	p->folder = -1;
 	pthread_mutex_init(&p->lock, NULL);
+	clock_cond_init(&p->changed);
 	*ret = p;
 	return 0;
 }
@@ -184,13 +186,14 @@ static void take_tree_list(struct pins *p, const struct pins_file *f)
 static void read_tree(struct pins *p)
 {
 	struct pins_file *f = calloc(1, sizeof(*f));
+	bool was_tried = p->tree_again != 0;
 	unsigned bad = 0, line = 0;
 	errint_t r;
 
 	p->tree_due = false;
 	pthread_mutex_unlock(&p->lock);
 	r = f ? pins_tree_read(p, f, &bad, &line) : -ENOMEM;
-	if (r < 0 && r != -ECANCELED)
+	if (r < 0 && r != -ECANCELED && !was_tried)
 		log_warning("%s: /" PINS_TREE_PATH " cannot be used: %s", p->snapshot->name,
 			    r == -EFBIG ? "it is larger than 1 MiB; publish a shorter one" : strerror(-r));
 	if (bad)
@@ -198,6 +201,8 @@ static void read_tree(struct pins *p)
 			    p->snapshot->name, bad, line, PINS_MAX);
 	pthread_mutex_lock(&p->lock);
 	p->tree_known = r == 0 && !p->moved;
+	/* The server may be away; what is wrong with the list itself stays wrong. */
+	p->tree_again = r < 0 && r != -EFBIG && r != -EBADMSG ? clock_now() + PINS_TREE_RETRY_NS : 0;
 	if (r == 0)
 		take_tree_list(p, f);
 	if (r == 0)
@@ -216,6 +221,10 @@ static void work(struct pins *p)
 			work_on(p, i);
 		else if (p->tree_due)
 			read_tree(p);
+		else if (p->tree_again > clock_now())
+			clock_cond_wait_until(&p->changed, &p->lock, p->tree_again);
+		else if (p->tree_again)
+			p->tree_due = true;
 		else
 			return;
 	}
@@ -251,6 +260,7 @@ static errint_t set_to_work(struct pins *p)
 {
 	errint_t r = 0;
 
+	pthread_cond_signal(&p->changed);
 	if (p->running)
 		return 0;
 	r = p->list ? open_folder(p) : 0;
@@ -291,6 +301,7 @@ void pins_again(struct pins *p)
 			requeue(i);
 	p->tree_due = true;
 	p->tree_known = false;
+	p->tree_again = 0;
 	if (!p->stop)
 		(void)set_to_work(p);
 	pthread_mutex_unlock(&p->lock);
@@ -302,6 +313,7 @@ void pins_free(struct pins *p)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->stop = true;
+	pthread_cond_signal(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 	if (p->started)
 		pthread_join(p->thread, NULL);
@@ -313,6 +325,7 @@ void pins_free(struct pins *p)
 	}
 	if (p->folder >= 0)
 		close(p->folder);
+	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

@@ -12,6 +12,7 @@
 #define PINS_PATH_MAX 4096
 #define PINS_TREE_PATH ".spore/pinfiles"
 #define PINS_TREE_MAX ((size_t)(1 * MIB))	/* of that file */
+#define PINS_TREE_RETRY_NS (20 * NS_PER_SECOND)
 #define PINS_TREE_SHARE 2			/* the part of the quota that it may keep */
 
 enum { PIN_BY_USER = 1, PIN_BY_TREE = 2 };
@@ -36,9 +37,11 @@ struct pins {
 	int folder;		/* of cache_keep; -1: not yet */
 	pthread_mutex_t lock;	/* for all below */
 	struct pin *list;
+	pthread_cond_t changed;	/* there is work, or the end */
 	bool running, started, stop;
 	bool tree_due;		/* the tree's list is to be read */
 	bool tree_known;	/* it has been */
+	int64_t tree_again;	/* clock_now: it could not be read, and then is tried again; 0: not that */
 	bool moved;		/* the folder is that of the snapshot before */
 	pthread_t thread;
 	void (*counted)(void *context, uint64_t files, uint64_t bytes);	/* of pins_fetch */

@@ -70,6 +70,7 @@ struct snapshot {
 	int state;			/* -1: none */
 	bool untold;			/* the kernel has not been told of all of the last change */
 	uint32_t records;		/* of catalogs, in the state */
+	bool unwritten;			/* the state is that of a moment before: nothing can be added to it */
 	char *choice;
 	size_t choice_size;
 };

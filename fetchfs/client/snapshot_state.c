@@ -4,6 +4,7 @@
  * inherited. A catalog that is entered later is appended.
  */
 #include "fetchfs/client/snapshot_state.h"
+#include "fetchfs/client/clock.h"
 #include "fetchfs/client/snapshot_private.h"
 #include "fetchfs/client/state.h"
 
@@ -85,25 +86,29 @@ errint_t snapshot_state_write(struct snapshot *s)
 
 	if (s->state < 0)
 		return 0;
+	s->unwritten = true;
 	if (!w.f)
 		return -ENOMEM;
 	write_all(&w, s);
 	r = fclose(w.f) == 0 ? state_replace(s->state, text, size, s->untold) : -ENOMEM;
-	if (r == 0)
+	if (r == 0) {
 		s->records = w.count;
+		s->unwritten = false;
+	}
 	free(text);
 	return r;
 }
 
 errint_t snapshot_state_add(struct snapshot *s, struct tree *t, uint32_t nested)
 {
+	errint_t r = s->unwritten ? snapshot_state_write(s) : 0;
+	struct writer w = { .count = s->records };
 	char *text = NULL;
 	size_t size = 0;
-	struct writer w = { .f = s->state >= 0 ? open_memstream(&text, &size) : NULL, .count = s->records };
-	errint_t r;
 
-	if (s->state < 0)
-		return 0;
+	if (r < 0 || s->state < 0)
+		return r;
+	w.f = open_memstream(&text, &size);
 	if (!w.f)
 		return -ENOMEM;
 	write_tree(&w, t, nested);
@@ -164,7 +169,9 @@ struct reader {
 	size_t left;
 	struct tree **trees;
 	uint32_t count, room;
-	unsigned limit, missing;
+	int64_t until;		/* clock_now: for all that has to be fetched */
+	bool is_away;		/* that has passed once: only the cache is asked */
+	unsigned missing;
 	char *error;
 };
 
@@ -178,6 +185,18 @@ static bool take(struct reader *r, void *ret, size_t size)
 	return true;
 }
 
+static errint_t fetch(struct snapshot *s, struct reader *r, const struct store_object *o, void **ret)
+{
+	int64_t left = r->until - clock_now();
+	errint_t e;
+
+	if (r->is_away)
+		return -ETIMEDOUT;
+	e = store_fetch_now(s->store, o, left > NS_PER_SECOND ? (unsigned)(left / NS_PER_SECOND) : 1, ret, r->error);
+	r->is_away = e == -ETIMEDOUT;
+	return e;
+}
+
 static errint_t load(struct snapshot *s, struct reader *r, const struct state_tree *k, struct tree **ret)
 {
 	struct store_object o = { .digest = k->digest, .stored_size = k->stored_size, .size = k->size };
@@ -186,7 +205,7 @@ static errint_t load(struct snapshot *s, struct reader *r, const struct state_tr
 	errint_t e = cache_get_catalog(s->cache, &k->digest, k->size, &image);
 
 	if (e < 0) {
-		e = store_fetch_now(s->store, &o, r->limit, &fetched, r->error);
+		e = fetch(s, r, &o, &fetched);
 		if (e == 0)
 			e = cache_put_catalog(s->cache, &k->digest, fetched, k->size, &image);
 	}
@@ -238,6 +257,8 @@ static errint_t hang(struct snapshot *s, struct reader *r, const struct state_tr
 		if (t->retired)
 			atomic_fetch_add(&t->stale, ASSUMED_KNOWN);
 	}
+	/* The head tells of those that were there when all was written last, and none of the numbers of a later one may be given again. */
+	s->next_base = MAX(s->next_base, t->base + t->c.inodes);
 	snapshot_link(s, t);
 	cache_pin(s->cache, &t->digest);
 	stats_add(s->stats, catalogs, 1);
@@ -291,9 +312,22 @@ static errint_t read_tree(struct snapshot *s, struct reader *r)
 	return hang(s, r, &k, t);
 }
 
+/* While some are being fetched, the others must not go. */
+static void pin_all(struct snapshot *s, struct reader r, void (*pin)(struct cache *c, const struct digest *key))
+{
+	struct state_tree k;
+
+	while (take(&r, &k, sizeof(k)) && k.runs <= r.left / sizeof(struct state_run)) {
+		pin(s->cache, &k.digest);
+		r.at += k.runs * sizeof(struct state_run);
+		r.left -= k.runs * sizeof(struct state_run);
+	}
+}
+
 static errint_t read_all(struct snapshot *s, struct reader *r)
 {
 	struct state_head h;
+	struct reader all;
 	errint_t e = 0;
 
 	if (!take(r, &h, sizeof(h)) || h.choice_size > r->left)
@@ -302,8 +336,11 @@ static errint_t read_all(struct snapshot *s, struct reader *r)
 	r->left -= h.choice_size;
 	s->next_base = h.next_base;
 	s->changes = h.changes;
+	all = *r;
+	pin_all(s, all, cache_pin);
 	while (e == 0 && r->left > 0)
 		e = read_tree(s, r);
+	pin_all(s, all, cache_unpin);
 	if (e == 0 && !s->root)
 		e = -EBADMSG;
 	id_runs_order_by_ino(&s->inherited);
@@ -314,7 +351,7 @@ errint_t snapshot_state_restore(struct snapshot *s, int state, const struct mani
 				bool can_change, unsigned limit, char ret_error[TRANSPORT_ERROR_SIZE], unsigned *ret_missing)
 {
 	_cleanup_free_ void *text = NULL;
-	struct reader r = { .limit = limit, .error = ret_error };
+	struct reader r = { .until = clock_now() + limit * NS_PER_SECOND, .error = ret_error };
 	bool is_pending = false;
 	errint_t e;
 

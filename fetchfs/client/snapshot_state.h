@@ -17,7 +17,7 @@ errint_t snapshot_state_keep(struct snapshot *s, int state, const void *choice, 
 errint_t snapshot_state_choice(int state, char **ret_choice, size_t *ret_size);
 /*
  * In the place of snapshot_open: the snapshot as a worker before had it, with the same numbers. Catalogs come from the cache; one that is not there any more is fetched
- * for at most limit seconds, and without it the numbers of what is in it are ESTALE. What the kernel holds is not known: it is taken to hold everything. m: the choice's.
+ * for at most limit seconds (all of them together), and without it the numbers of what is in it are ESTALE. What the kernel holds is not known: it is taken to hold everything. m: the choice's.
  * *ret_missing: catalogs that could not be had. Where s->untold is set then, the kernel has to be told everything.
  */
 errint_t snapshot_state_restore(struct snapshot *s, int state, const struct manifest *m, struct store *store, struct cache *cache, struct stats *stats,

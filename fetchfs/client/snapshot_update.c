@@ -244,6 +244,7 @@ errint_t snapshot_apply(struct snapshot_update *u, const struct snapshot_change 
 	keep_choice(s, u);
 	/* Before the kernel can be told a number of the new revision. */
 	s->untold = true;
+	/* Where that fails, nothing is added to what was written before: the next catalog that is entered writes all again, or is not entered. */
 	(void)snapshot_state_write(s);
 	gate_open(&s->gate);
 	free(u->changes);

@@ -3,6 +3,7 @@
 #include "fetchfs/client/supervisor_private.h"
 #include "common/io.h"
 #include "common/message.h"
+#include "fetchfs/client/cache_trouble.h"
 #include "fetchfs/client/clock.h"
 #include "fetchfs/client/journal.h"
 #include "fetchfs/client/log.h"
@@ -20,12 +21,6 @@
 
 static struct supervisor the_supervisor;
 
-/* What a full, read-only or broken disk says, in contrast to a wrong name or a missing right. */
-static bool can_do_without(errint_t r)
-{
-	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
-}
-
 static errint_t open_directory(const char *path, int *ret_fd)
 {
 	errint_t r = io_mkdir_p(path, 0700);
@@ -41,20 +36,13 @@ static int open_cache(struct supervisor *s)
 	const char *path = s->settings->cache;
 	errint_t r = s->in_memory ? 0 : open_directory(path, &s->cache_fd);
 
-	if (can_do_without(r)) {
-		message_warning("cannot use the cache directory %s: %s; the cache is kept in memory and will be lost at the end", path, strerror(-r));
+	if (r < 0 && cache_can_be_memory(path, r)) {
 		s->in_memory = true;
 		r = 0;
 	}
 	if (r == 0 && s->in_memory)
 		r = broker_ram(&s->broker, &s->cache_fd);
-	if (r == 0)
-		return 0;
-	if (s->in_memory)
-		message_error("cannot keep the cache in memory: %s; a tmpfs of its own needs root, /dev/shm must be a tmpfs else", strerror(-r));
-	else
-		message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", path, strerror(-r));
-	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
+	return r == 0 ? 0 : cache_refuse(s->in_memory ? NULL : path, NULL, r);
 }
 
 static errint_t make_shared(struct supervisor *s)
@@ -106,11 +94,10 @@ static void close_all(struct supervisor *s)
 	broker_done(&s->broker);
 }
 
-int supervisor_start(struct supervisor *s)
+static int start_first(struct supervisor *s)
 {
 	errint_t r = supervisor_start_worker(s, s->program, &s->worker);
 
-	s->next_start = 0;
 	if (r == 0)
 		return 0;
 	message_error("cannot start a worker: %s", strerror(-r));
@@ -157,6 +144,8 @@ static void on_serving(struct supervisor *s)
 	s->is_mounted = true;
 	if (s->is_stopping)
 		supervisor_send_stop(&s->worker);
+	else
+		supervisor_upgrade_on_serving(s);
 }
 
 static int on_message(struct supervisor *s)
@@ -195,17 +184,48 @@ static void on_question(struct supervisor *s, struct supervisor_worker *w)
 		close(steal_fd(&w->broker));
 }
 
+/* Not in order, but an end. */
+static void kill_workers(struct supervisor *s)
+{
+	if (s->worker.pid > 0)
+		kill(s->worker.pid, SIGKILL);
+	if (s->retiring.pid > 0)
+		kill(s->retiring.pid, SIGKILL);
+}
+
 static void stop(struct supervisor *s)
 {
+	int64_t now = clock_now();
+
+	/* A terminal that is closed may bring two at once. */
+	if (s->is_stopping && now - s->stopping_since >= NS_PER_SECOND)
+		kill_workers(s);
+	if (s->is_stopping)
+		return;
 	s->is_stopping = true;
+	s->stopping_since = now;
 	supervisor_upgrade_fail(s, "the mount ends");
-	if (s->worker.state == WORKER_SERVING)
+	if (s->worker.state == WORKER_SERVING && s->worker.channel >= 0)
 		supervisor_send_stop(&s->worker);
 	else if (s->worker.state != WORKER_NONE && s->worker.state != WORKER_STOPPED)
 		kill(s->worker.pid, SIGKILL);
 }
 
-static int on_signal(struct supervisor *s, int signals)
+/* One that has been told to stop and does not. While it brings the cache in order afterwards it has all the time that it needs. */
+static bool is_awaited(const struct supervisor *s)
+{
+	return s->is_stopping && s->worker.pid > 0 && s->worker.state != WORKER_STOPPED;
+}
+
+static void stop_on_time(struct supervisor *s)
+{
+	if (!is_awaited(s) || clock_now() - s->stopping_since < SUPERVISOR_STOP_NS)
+		return;
+	kill(s->worker.pid, SIGKILL);
+	s->stopping_since = clock_now();
+}
+
+static void hear(struct supervisor *s, int signals)
 {
 	struct signalfd_siginfo info;
 	int status;
@@ -215,6 +235,13 @@ static int on_signal(struct supervisor *s, int signals)
 			stop(s);
 	if (s->retiring.pid > 0 && waitpid(s->retiring.pid, &status, WNOHANG) == s->retiring.pid)
 		supervisor_close_worker(&s->retiring);
+}
+
+static int on_signal(struct supervisor *s, int signals)
+{
+	int status;
+
+	hear(s, signals);
 	if (s->upgrade.candidate.pid > 0 && waitpid(s->upgrade.candidate.pid, &status, WNOHANG) == s->upgrade.candidate.pid)
 		supervisor_on_candidate_end(s, status);
 	if (s->worker.pid > 0 && waitpid(s->worker.pid, &status, WNOHANG) == s->worker.pid)
@@ -227,8 +254,10 @@ static int time_left(const struct supervisor *s)
 {
 	int64_t next = s->next_start ? s->next_start : INT64_MAX;
 
-	if (s->upgrade.candidate.pid > 0)
+	if (s->upgrade.candidate.pid > 0 && s->upgrade.deadline)
 		next = MIN(next, s->upgrade.deadline);
+	if (is_awaited(s))
+		next = MIN(next, s->stopping_since + SUPERVISOR_STOP_NS);
 	return next == INT64_MAX ? -1 : (int)(MAX(next - clock_now(), 0) / NS_PER_MS + 1);
 }
 
@@ -236,8 +265,10 @@ enum { POLL_SIGNALS, POLL_ASKERS, POLL_WORKER, POLL_BROKER, POLL_RETIRING, POLL_
 
 static int wait_and_react(struct supervisor *s, int signals)
 {
+	/* Whoever asks for an upgrade waits until the worker before the present one has brought the cache in order. */
+	bool takes_askers = s->is_mounted && s->retiring.pid < 0;
 	struct pollfd polls[POLLS] = {
-		[POLL_SIGNALS].fd = signals, [POLL_ASKERS].fd = s->is_mounted ? s->sockets.supervisor : -1, [POLL_WORKER].fd = s->worker.channel,
+		[POLL_SIGNALS].fd = signals, [POLL_ASKERS].fd = takes_askers ? s->sockets.supervisor : -1, [POLL_WORKER].fd = s->worker.channel,
 		[POLL_BROKER].fd = s->worker.broker, [POLL_RETIRING].fd = s->retiring.broker, [POLL_CANDIDATE].fd = s->upgrade.candidate.channel,
 		[POLL_CANDIDATE_BROKER].fd = s->upgrade.candidate.broker,
 	};
@@ -263,24 +294,21 @@ static int wait_and_react(struct supervisor *s, int signals)
 	if (code < 0 && polls[POLL_ASKERS].revents)
 		supervisor_upgrade_ask(s);
 	supervisor_upgrade_on_time(s);
-	if (code < 0 && s->next_start && s->next_start <= clock_now() && supervisor_start(s) != 0)
-		code = EXIT_SOFTWARE;
+	stop_on_time(s);
+	if (code < 0 && s->next_start && s->next_start <= clock_now())
+		supervisor_start_successor(s);
 	return code;
 }
 
-/* It still brings the cache in order. */
-static void wait_for_retiring(struct supervisor *s)
+/* It still brings the cache in order; or another signal ends it. */
+static void wait_for_retiring(struct supervisor *s, int signals)
 {
-	while (s->retiring.pid > 0) {
-		struct pollfd p = { .fd = s->retiring.broker, .events = POLLIN };
-		int status;
-		/* The broker's channel ends with it. */
-		if (s->retiring.broker >= 0 && poll(&p, 1, -1) > 0) {
+	for (hear(s, signals); s->retiring.pid > 0; hear(s, signals)) {
+		struct pollfd p[] = { { .fd = signals, .events = POLLIN }, { .fd = s->retiring.broker, .events = POLLIN } };
+		if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR)
+			return;
+		if (p[1].revents)
 			on_question(s, &s->retiring);
-			continue;
-		}
-		(void)waitpid(s->retiring.pid, &status, 0);
-		supervisor_close_worker(&s->retiring);
 	}
 }
 
@@ -308,14 +336,14 @@ int supervise(struct settings *settings, struct daemon *d, const char *program)
 	supervisor_upgrade_init(s);
 	code = signals < 0 ? EXIT_SOFTWARE : open_all(s);
 	if (code == 0)
-		code = supervisor_start(s);
+		code = start_first(s);
 	if (code == 0)
 		for (code = -1; code < 0;)
 			code = wait_and_react(s, signals);
 	/* On an error there may be one left. */
 	if (s->worker.pid > 0)
 		kill(s->worker.pid, SIGKILL);
-	wait_for_retiring(s);
+	wait_for_retiring(s, signals);
 	close_all(s);
 	return code;
 }

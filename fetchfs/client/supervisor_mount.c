@@ -95,12 +95,13 @@ void supervisor_unmount(struct supervisor *s)
 	fuse_session_unmount(s->mount.session);
 	fuse_session_destroy(s->mount.session);
 	s->mount.session = NULL;
-	s->mount.device = -1;
+	s->mount.device = s->broker.device = -1;
 }
 
 void supervisor_abort(struct supervisor *s)
 {
 	/* With its last descriptor the connection ends. Of libfuse nothing more is wanted: it would unmount. */
+	s->broker.device = -1;
 	if (s->mount.device >= 0)
 		close(steal_fd(&s->mount.device));
 }

@@ -13,6 +13,8 @@
 
 #include <limits.h>
 
+#define SUPERVISOR_STOP_NS (30 * NS_PER_SECOND)	/* for a worker that was told to stop, before it is killed */
+
 struct fuse_session;
 
 /* /dev/fuse and what the kernel has said first. */
@@ -38,7 +40,7 @@ struct supervisor_upgrade {
 	int program;
 	struct supervisor_worker candidate;	/* until it is told to go */
 	bool is_going;			/* then it is the worker */
-	int64_t deadline;		/* clock_now */
+	int64_t deadline;		/* clock_now: of the candidate until it is ready, then of the worker that it waits for; 0: none */
 };
 
 struct supervisor {
@@ -66,6 +68,8 @@ struct supervisor {
 	unsigned failures;		/* workers in a row that answered nothing */
 	uint64_t restarts;
 	int64_t since;			/* seconds since 1970 */
+	int64_t stopping_since;		/* clock_now */
+	unsigned failed_starts;		/* in a row: no process, or no descriptor, was to be had */
 	int64_t next_start;		/* clock_now: when the next worker is due; 0: none */
 	int64_t first_failure;		/* of those in a row */
 };
@@ -82,16 +86,15 @@ void supervisor_unmount(struct supervisor *s);
 /* Whoever waits for an answer gets an error; the mount stays as a dead one. */
 void supervisor_abort(struct supervisor *s);
 
-/* supervisor_worker.c. -errno. */
+/* supervisor_worker.c. -errno; of the first: where w->pid is set then, it was killed, and its end is still to be awaited. */
 errint_t supervisor_start_worker(struct supervisor *s, int program, struct supervisor_worker *w);
 errint_t supervisor_send_go(struct supervisor *s, struct supervisor_worker *w);
 void supervisor_send_stop(struct supervisor_worker *w);
 void supervisor_close_worker(struct supervisor_worker *w);
 
-/* supervisor.c: a worker now. 0, or an exit code after a message. */
-int supervisor_start(struct supervisor *s);
-
-/* supervisor_end.c. A worker has ended as waitpid says. -1: the mount goes on; else its exit code. */
+/* supervisor_end.c. Another worker of the program now; where that cannot be had, later. */
+void supervisor_start_successor(struct supervisor *s);
+/* A worker has ended as waitpid says. -1: the mount goes on; else its exit code. */
 int supervisor_on_worker_end(struct supervisor *s, int status);
 void supervisor_on_candidate_end(struct supervisor *s, int status);
 
@@ -102,8 +105,10 @@ void supervisor_upgrade_ask(struct supervisor *s);
 /* The candidate has said something, or its time is over. */
 void supervisor_upgrade_on_message(struct supervisor *s);
 void supervisor_upgrade_on_time(struct supervisor *s);
-/* The worker has stopped, or died: the candidate takes its place. False: there is none that could. */
+/* The worker has stopped, or died: the candidate takes its place. False: there is none that could (yet). */
 bool supervisor_upgrade_go(struct supervisor *s);
+/* A worker serves that a candidate may be waiting for. */
+void supervisor_upgrade_on_serving(struct supervisor *s);
 /* Ends it. why: a sentence. */
 void supervisor_upgrade_fail(struct supervisor *s, const char *why);
 /* The candidate serves. */

@@ -46,6 +46,7 @@ static void finish(struct supervisor *s, int code, pid_t pid, const char *error)
 	if (u->program >= 0)
 		close(steal_fd(&u->program));
 	u->is_going = false;
+	u->deadline = 0;
 }
 
 void supervisor_upgrade_fail(struct supervisor *s, const char *why)
@@ -104,6 +105,11 @@ static void begin(struct supervisor *s, int asker, int program)
 		supervisor_upgrade_fail(s, strerror(-r));
 }
 
+static bool can_begin(const struct supervisor *s)
+{
+	return s->worker.state == WORKER_SERVING && s->upgrade.candidate.pid < 0 && s->upgrade.program < 0 && !s->is_stopping;
+}
+
 void supervisor_upgrade_ask(struct supervisor *s)
 {
 	_cleanup_close_ int asker = accept4(s->sockets.supervisor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -114,7 +120,7 @@ void supervisor_upgrade_ask(struct supervisor *s)
 	if (asker < 0 || !may_ask(asker))
 		return;
 	r = take_question(s, asker, &program);
-	if (r == 0 && s->worker.state == WORKER_SERVING && s->upgrade.candidate.pid < 0 && s->upgrade.program < 0 && !s->is_stopping) {
+	if (r == 0 && can_begin(s)) {
 		begin(s, steal_fd(&asker), program);
 		return;
 	}
@@ -143,13 +149,36 @@ void supervisor_upgrade_on_message(struct supervisor *s)
 	if (m.type != TAKEOVER_PREPARED || c->state != WORKER_STARTED)
 		return;
 	c->state = WORKER_PREPARED;
-	supervisor_send_stop(&s->worker);
+	s->upgrade.deadline = 0;
+	if (s->worker.state == WORKER_SERVING)
+		supervisor_upgrade_on_serving(s);
+	else if (s->worker.state == WORKER_NONE)
+		(void)supervisor_upgrade_go(s);
 }
 
+void supervisor_upgrade_on_serving(struct supervisor *s)
+{
+	if (s->upgrade.program < 0 || s->upgrade.candidate.state != WORKER_PREPARED)
+		return;
+	supervisor_send_stop(&s->worker);
+	s->upgrade.deadline = clock_now() + SUPERVISOR_STOP_NS;
+}
+
+/* From STOP on there is no way back: a worker that does not stop is killed, and what it leaves in the journal goes on with the new one, which is ready. */
 void supervisor_upgrade_on_time(struct supervisor *s)
 {
-	if (s->upgrade.candidate.pid > 0 && s->upgrade.program >= 0 && clock_now() >= s->upgrade.deadline)
+	struct supervisor_upgrade *u = &s->upgrade;
+
+	if (u->candidate.pid < 0 || u->program < 0 || u->deadline == 0 || clock_now() < u->deadline)
+		return;
+	if (u->candidate.state != WORKER_PREPARED) {
 		supervisor_upgrade_fail(s, "the new program was not ready in time; the old one goes on");
+		return;
+	}
+	log_warning("%s: worker %ld does not stop, and is killed for the upgrade", s->settings->mountpoint, (long)s->worker.pid);
+	u->deadline = 0;
+	if (s->worker.pid > 0)
+		kill(s->worker.pid, SIGKILL);
 }
 
 bool supervisor_upgrade_go(struct supervisor *s)
@@ -164,6 +193,7 @@ bool supervisor_upgrade_go(struct supervisor *s)
 	}
 	s->worker = u->candidate;
 	s->worker.answered = UINT64_MAX;
+	s->next_start = 0;
 	u->candidate = (struct supervisor_worker){ .pid = -1, .channel = -1, .broker = -1 };
 	u->is_going = true;
 	(void)supervisor_send_go(s, &s->worker);

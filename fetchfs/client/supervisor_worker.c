@@ -38,12 +38,13 @@ static void __attribute__((noreturn)) execute(const struct supervisor *s, int pr
 	_exit(127);
 }
 
-static errint_t send_start(const struct supervisor *s, int channel, int broker)
+/* A candidate follows no crash: what is under way then was not to blame. */
+static errint_t send_start(const struct supervisor *s, const struct supervisor_worker *w, int broker)
 {
 	struct takeover_start t = {
 		.version = TAKEOVER_VERSION, .generation = s->generation, .supervisor = getpid(), .owner = getuid(),
 		.worker_uid = s->worker_uid, .worker_gid = s->worker_gid, .first = !s->is_mounted,
-		.crashed = s->crashed, .in_memory = s->in_memory, .has_control = s->sockets.control >= 0, .has_metrics = s->sockets.metrics >= 0,
+		.crashed = s->crashed && w != &s->upgrade.candidate, .in_memory = s->in_memory, .has_control = s->sockets.control >= 0, .has_metrics = s->sockets.metrics >= 0,
 		.since = s->since, .restarts = s->restarts,
 	};
 	int fds[TAKEOVER_FDS + 2];
@@ -62,7 +63,7 @@ static errint_t send_start(const struct supervisor *s, int channel, int broker)
 		fds[count++] = s->sockets.metrics;
 	if (s->sockets.path)
 		snprintf(t.control_path, sizeof(t.control_path), "%s", s->sockets.path);
-	return channel_send(channel, TAKEOVER_START, &t, sizeof(t), fds, count);
+	return channel_send(w->channel, TAKEOVER_START, &t, sizeof(t), fds, count);
 }
 
 /* The supervisor never waits for a worker. */
@@ -100,7 +101,9 @@ errint_t supervisor_start_worker(struct supervisor *s, int program, struct super
 		w->channel = steal_fd(&ours[0]);
 		w->broker = steal_fd(&ours[1]);
 		w->answered = journal_answered_count(s->journal_fd);
-		r = send_start(s, w->channel, theirs[1]);
+		r = send_start(s, w, theirs[1]);
+		if (r < 0)
+			kill(w->pid, SIGKILL);
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		if (ours[i] >= 0)

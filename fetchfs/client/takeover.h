@@ -11,7 +11,8 @@
  *	STOP                 ------->	ends its loop, leaving in the journal what is under way
  *			     <-------	STOPPED; then it brings the cache in order and exits
  *
- * Exit code 0: the mount has ended, or it was told to stop. Any other code is a message's (before PREPARED), or that of a worker that another one is to follow.
+ * Exit code 0: the kernel has ended the connection, or it was told to stop. Any other code is a message's (before PREPARED), or that of a worker that another one is to
+ * follow. Whether the mount has ended the supervisor knows by itself.
  */
 #ifndef SPORE_FETCHFS_CLIENT_TAKEOVER_H
 #define SPORE_FETCHFS_CLIENT_TAKEOVER_H

@@ -157,6 +157,8 @@ static int take_over(struct mount *w)
 		code = worker_start(w);
 	if (r == 0 && code == 0)
 		r = fs_take_over(w->fs, w->journal, m.fds[0], m.data, m.size, w->start.crashed);
+	if (r == 0 && code == 0)
+		return worker_follow(w);
 	if (r < 0) {
 		log_warning("%s: cannot take the mount over: %s", w->settings.mountpoint,
 			    r == -EPROTO ? "this program would have agreed on something else with the kernel" : strerror(-r));

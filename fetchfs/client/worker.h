@@ -14,8 +14,9 @@ int worker_main(int argc, char **argv);
 
 /* 0, or an exit code after a message. Where the worker before has changed the snapshot since it was restored: again. From now on it is kept for a successor. */
 int worker_refresh_snapshot(struct mount *w);
-/* worker_start.c: control, recording and FUSE, before the kernel talks; and what begins when it does. */
+/* worker_start.c: control, recording and FUSE, before the kernel talks; what begins then; and what may talk to the kernel, or asks for that, when it is connected. */
 int worker_open_fs(struct mount *w);
 int worker_start(struct mount *w);
+int worker_follow(struct mount *w);
 
 #endif

@@ -3,13 +3,14 @@
 #include "fetchfs/client/worker.h"
 #include "common/message.h"
 #include "fetchfs/client/broker.h"
+#include "fetchfs/client/cache_trouble.h"
 #include "fetchfs/client/log.h"
 #include "fetchfs/client/snapshot_state.h"
 #include "fetchfs/client/state.h"
 
 #include <time.h>
 
-#define RESTORE_LIMIT 60	/* seconds, for a catalog that has left the cache */
+#define RESTORE_LIMIT 60	/* seconds, for all catalogs that have left the cache */
 
 void mount_report(void *context, bool is_trouble, const char *text)
 {
@@ -24,12 +25,6 @@ void mount_report(void *context, bool is_trouble, const char *text)
 		log_note("%s: %s", w->settings.mountpoint, text);
 }
 
-/* What a full, read-only or broken disk says, in contrast to a wrong name or a missing right. */
-static bool can_do_without(errint_t r)
-{
-	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
-}
-
 static int open_cache(struct mount *w)
 {
 	const struct settings *s = &w->settings;
@@ -42,8 +37,7 @@ static int open_cache(struct mount *w)
 	if (w->start.in_memory && !s->in_memory)
 		config.quota = config.quota_percent = 0;
 	r = cache_open(&config, &w->cache);
-	if (config.path && can_do_without(r)) {
-		message_warning("cannot use the cache directory %s: %s; the cache is kept in memory and will be lost at the end", s->cache, strerror(-r));
+	if (r < 0 && config.path && cache_can_be_memory(s->cache, r)) {
 		config.path = NULL;
 		config.quota = config.quota_percent = 0;
 		r = broker_open_ram(&config.directory);
@@ -52,15 +46,7 @@ static int open_cache(struct mount *w)
 			close(config.directory);
 		}
 	}
-	if (r == 0)
-		return 0;
-	if (!config.path)
-		message_error("cannot keep the cache in memory: %s; a tmpfs of its own needs root, /dev/shm must be a tmpfs else", strerror(-r));
-	else if (s->lower)
-		message_error("cannot use the cache directory %s or one of those beneath (%s): %s", s->cache, s->lower, strerror(-r));
-	else
-		message_error("cannot use the cache directory %s: %s; give another one with -c DIRECTORY", s->cache, strerror(-r));
-	return r == -EACCES || r == -EPERM ? EXIT_NO_PERMISSION : EXIT_CANNOT_CREATE;
+	return r == 0 ? 0 : cache_refuse(config.path, s->lower, r);
 }
 
 static int open_transport(struct mount *w)
@@ -100,15 +86,9 @@ static int open_store(struct mount *w)
 
 static int open_chain(struct mount *w)
 {
-	const struct settings *s = &w->settings;
 	struct chain_trouble trouble;
-	errint_t r;
+	errint_t r = chain_open(&w->chain, &w->choice, &trouble);
 
-	w->chain = (struct chain_config){
-		.transport = w->transport, .cache = w->cache, .cache_path = s->cache, .keys = s->keys, .key_count = s->key_count,
-		.limit = s->mount_timeout, .tag = s->tag, .revision = s->revision, .date = s->date, .pin_file = s->pin_file,
-	};
-	r = chain_open(&w->chain, &w->choice, &trouble);
 	if (r == 0) {
 		w->offline = w->choice.offline;
 		w->kept = w->choice.kept;

@@ -181,7 +181,13 @@ int worker_start(struct mount *w)
 	if (code)
 		return code;
 	start_prefetch(w);
-	code = start_following(w);
+	return 0;
+}
+
+int worker_follow(struct mount *w)
+{
+	int code = start_following(w);
+
 	if (code)
 		return code;
 	start_scrub(w);

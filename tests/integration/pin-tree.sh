@@ -67,6 +67,21 @@ for n in 2 3 4; do cmp "$T/tree/usr/bin/program$n" "$T/mnt/usr/bin/program$n" ||
 fetchfs umount "$T/mnt"
 start_nginx || fail "nginx does not start"
 
+step "a list that cannot be read while the server is away is read when it is back"
+mount_it
+wait_for 20 pin_is usr/bin/program4 complete tree
+evict_all
+fetchfs umount "$T/mnt"
+stop_nginx
+mount_it -f -o mount_timeout=1,soft=1 >"$T/words" 2>&1 &
+mounting=$!
+wait_for 20 grep -q 'pinfiles cannot be used' "$T/words"
+is_unpinned usr/bin/program4 || fail "the list was in the cache, so this tests nothing: $(ctl pin)"
+start_nginx || fail "nginx does not start"
+wait_for 60 pin_is usr/bin/program4 complete tree
+fetchfs umount "$T/mnt"
+wait "$mounting"
+
 step "no more than half of the quota"
 echo / >"$T/tree/.spore/pinfiles"
 publish

@@ -101,6 +101,26 @@ drop_caches 2
 compare "$T/tree" "without a server"
 start_nginx
 
+step "killed while the kernel is being told of many changes: the successor tells it"
+mkdir "$T/tree/many"
+(cd "$T/tree/many" && seq 20000 | xargs touch)
+publish
+follows_to 4
+[ "$(find "$m/many" -type f -size 0 | wc -l)" = 20000 ] || fail "not all of many is shown"
+for n in $(seq 20000); do
+	echo "$n" >"$T/tree/many/$n"
+done
+old=$(worker_pid "$m")
+publish
+until shows 5; do
+	:
+done
+kill -9 "$old"
+wait_for 30 has_another "$old"
+settled() { [ "$(find "$m/many" -type f -size 0 | wc -l)" = 0 ]; }
+wait_for 30 settled
+rm -r "$T/tree/many"
+
 step "killed at random while snapshots come and go"
 # Files say in which revision they were written; a reader never sees an older one after a newer one of the same name.
 reader() {
@@ -114,7 +134,7 @@ reader() {
 }
 echo 0 >"$T/tree/clock"
 publish
-follows_to 4
+follows_to 6
 reader >"$T/reader1.log" 2>&1 &
 one=$!
 reader >"$T/reader2.log" 2>&1 &
@@ -134,14 +154,14 @@ for n in 1 2 3 4 5 6 7 8 9 10; do
 	mkdir "$T/tree/other"
 	seq $((n * 20)) | sed 's/^/o/' | (cd "$T/tree/other" && xargs touch)
 	publish
-	follows_to $((n + 4))
+	follows_to $((n + 6))
 done
 : >"$T/enough"
 wait "$one" || fail "a reader failed: $(cat "$T/reader1.log")"
 wait "$two" || fail "a reader failed: $(cat "$T/reader2.log")"
 wait "$killer" || :
 echo "  $(wc -l <"$T/kills") kills"
-wait_for 30 shows 14
+wait_for 30 shows 16
 # Nothing is stale, whatever the kernel was being told when somebody died.
 compare "$T/tree" "in the end"
 [ "$(cat "$m/clock")" = 10 ] || fail "clock is $(cat "$m/clock")"

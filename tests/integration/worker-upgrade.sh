@@ -98,6 +98,25 @@ expect_failure 66 'cannot open' fetchfs ctl "$T/mnt" upgrade "$T/bin/nothing"
 cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
 fetchfs ctl "$T/mnt" upgrade >/dev/null || fail "no upgrade after those that failed"
 
+step "a program that ends when the old one has already been told to stop: the mount goes on with another worker of the old one"
+supervisor=$(mount_pid "$T/mnt")
+for bad in candidate-now candidate; do
+	old=$(worker_pid "$T/mnt")
+	cp "$(command -v candidate)" "$T/bin/$bad"
+	expect_failure 69 'ended' fetchfs ctl "$T/mnt" upgrade "$T/bin/$bad"
+	cmp "$T/tree/large" "$T/mnt/large" || fail "$bad: large differs"
+	[ "$(mount_pid "$T/mnt")" = "$supervisor" ] || fail "$bad: another supervisor"
+	[ "$(worker_pid "$T/mnt")" != "$old" ] || fail "$bad: the old worker has not stopped, so this tests nothing"
+done
+
+step "a worker that does not stop for an upgrade is killed, and the mount goes on"
+old=$(worker_pid "$T/mnt")
+cp "$(command -v candidate)" "$T/bin/candidate-stopping"
+expect_failure 69 'ended when it was to take over' fetchfs ctl "$T/mnt" upgrade "$T/bin/candidate-stopping"
+cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
+! kill -0 "$old" 2>/dev/null || fail "the worker that did not stop is still there"
+fetchfs ctl "$T/mnt" upgrade >/dev/null || fail "no upgrade after that"
+
 step "another user may not"
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$T" "$T/cache"

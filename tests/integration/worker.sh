@@ -172,3 +172,31 @@ wait_for 10 is_gone "$supervisor"
 is_gone "$worker" || fail "the worker has outlived its supervisor"
 mountpoint -q "$T/mnt" && fail "still mounted"
 grep -qx clean "$T/cache/session" || fail "the cache is not marked clean"
+
+step "no process or descriptor is to be had for another worker: it is tried again, and the mount stays"
+if command -v prlimit >/dev/null; then
+	mkdir -p "$T/mnt"
+	fetchfs mount -f -K "$T/key.pub" -c "$T/cache" "$server_url/repo" "$T/mnt" 2>"$T/poor.log" &
+	supervisor=$!
+	end_with_test "$supervisor"
+	wait_for 20 mountpoint -q "$T/mnt"
+	worker=$(worker_pid "$T/mnt")
+	limits=$(prlimit -p "$supervisor" --nofile -o SOFT,HARD --noheadings | tr -s ' ' : | sed 's/^://; s/:$//')
+	prlimit -p "$supervisor" --nofile="8:${limits#*:}"
+	kill -9 "$worker"
+	wait_for 20 grep -q 'cannot start another worker' "$T/poor.log"
+	prlimit -p "$supervisor" --nofile="$limits"
+	cmp "$T/tree/large" "$T/mnt/large" || fail "large differs"
+	[ "$(mount_pid "$T/mnt")" = "$supervisor" ] || fail "another supervisor"
+	fetchfs umount "$T/mnt"
+fi
+
+step "a worker that hangs does not keep the mount from ending: the second signal kills it"
+mount_it "$server_url/repo"
+supervisor=$(mount_pid "$T/mnt") worker=$(worker_pid "$T/mnt")
+kill -STOP "$worker"
+ends() { kill -TERM "$supervisor" 2>/dev/null; is_gone "$supervisor"; }
+wait_for 10 ends
+is_gone "$worker" || fail "the worker has outlived its supervisor"
+mountpoint -q "$T/mnt" && fail "still mounted"
+:

@@ -11,6 +11,7 @@
 #include "fetchfs/client/follow.h"
 #include "fetchfs/publish/publish.h"
 
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -24,6 +25,7 @@ static struct transport *transport;
 static struct cache *cache;
 static struct store *store;
 static unsigned told;
+static atomic_int telling_fails;	/* -errno of the next one */
 
 /* As the program does it, in a process of its own: its settings are for one run. */
 static void run_command(const struct command *c, const char *file, int option, const char *value, int more, const char *more_value)
@@ -116,7 +118,7 @@ static errint_t tell(void *context, const struct snapshot_change *change)
 	(void)context;
 	(void)change;
 	told++;
-	return 0;
+	return atomic_exchange(&telling_fails, 0);
 }
 
 static void report(void *context, bool is_trouble, const char *text)
@@ -194,6 +196,32 @@ static void test_update(void **state)
 	snapshot_close(&s);
 }
 
+/* What the kernel could not be told is told again, by this process or the next, though what was told after it went well. */
+static void test_untold(void **state)
+{
+	struct chain_config config = chain();
+	struct snapshot s;
+	struct follow *f = start(&config, true, &s);
+
+	(void)state;
+	atomic_store(&telling_fails, -ENOTCONN);
+	publish("more");
+	assert_int_equal(follow_update_now(f, 10), 0);
+	assert_true(has(&s, "more"));
+	assert_int_equal(atomic_load(&telling_fails), 0);
+	assert_true(s.untold);
+
+	told = 0;
+	assert_int_equal(follow_update_now(f, 10), 0);
+	assert_true(told > 0);
+	assert_false(s.untold);
+	told = 0;
+	assert_int_equal(follow_update_now(f, 10), 0);
+	assert_int_equal(told, 0);
+	follow_free(f);
+	snapshot_close(&s);
+}
+
 static void test_pinned(void **state)
 {
 	struct chain_config config = chain();
@@ -244,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_untold),
 		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_nothing_to_update),
 	};

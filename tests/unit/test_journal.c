@@ -13,7 +13,7 @@
 
 #include <sys/socket.h>
 
-enum { LOOKUP = 1, FORGET = 2, READ = 15, INTERRUPT = 36 };
+enum { LOOKUP = 1, FORGET = 2, READ = 15, INTERRUPT = 36, BATCH_FORGET = 42 };
 
 struct request {
 	uint32_t len, opcode;
@@ -120,6 +120,39 @@ static void test_hand_over(void **state)
 	journal_close(j);
 }
 
+/* A worker that has ended just when it had read something that gets no reply: its slot is as if it had not come. */
+static void test_forgets(void **state)
+{
+	static const uint32_t opcodes[] = { FORGET, BATCH_FORGET, INTERRUPT };
+	struct seen s;
+	struct journal *j = next_worker(false, &s);
+	struct request r;
+	off_t at = 0;
+
+	(void)state;
+	say(READ, 2);
+	hear(j, 2);
+	journal_close(j);
+	/* Where the request is. */
+	do
+		at = lseek(memory, at + 4096, SEEK_DATA);
+	while (at > 0 && (pread(memory, &r, sizeof(r), at) != sizeof(r) || r.len != sizeof(r) || r.unique != 2));
+	assert_true(at > 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		r.opcode = opcodes[i];
+		assert_int_equal(pwrite(memory, &r, sizeof(r), at), sizeof(r));
+		j = next_worker(false, &s);
+		assert_int_equal(s.again_count, 0);
+		/* It is used again. */
+		say(READ, 2);
+		hear(j, 2);
+		journal_close(j);
+	}
+	j = next_worker(false, &s);
+	assert_int_equal(s.again_count, 1);
+	journal_close(j);
+}
+
 static void test_errors(void **state)
 {
 	struct seen s;
@@ -209,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_hand_over, set_up, tear_down), cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_forgets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_crashes, set_up, tear_down), cmocka_unit_test_setup_teardown(test_agreement, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 	};

@@ -20,6 +20,7 @@
 #include "fetchfs/client/state.h"
 
 #include <semaphore.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #define MAX_ITEMS 600
@@ -592,6 +593,36 @@ static void test_take_over(void **state)
 	memset(needless, 0, sizeof(needless));
 }
 
+/* The state could not be written at a change: what is entered afterwards is not added to what was there before. */
+static void test_unwritten(void **state)
+{
+	_cleanup_close_ int kept = -1, broken = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct snapshot *s = &scene.snapshot;
+	unsigned repaired = 0;
+
+	(void)state;
+	assert_int_equal(state_make(&kept), 0);
+	assert_int_equal(snapshot_state_keep(s, kept, "choice", 6), 0);
+	for (unsigned round = 0; round < 10; round++) {
+		s->state = broken;
+		change(200);
+		assert_true(s->unwritten);
+		s->state = kept;
+		/* Until a catalog is entered, unless all were there already. */
+		for (unsigned i = 0; i < 20 && s->unwritten; i++)
+			use_at_random(300);
+		repaired += !s->unwritten;
+		if (s->unwritten)
+			assert_int_equal(snapshot_state_write(s), 0);
+		check_all();
+		snapshot_state_settle(s);
+		take_over(kept);
+		check_all();
+	}
+	assert_true(repaired > 0);
+	memset(needless, 0, sizeof(needless));
+}
+
 /* When the kernel lets go of all, old catalogs go too. */
 static void test_sweep(void **state)
 {
@@ -723,6 +754,7 @@ int main(void)
 		cmocka_unit_test(test_gate),
 		cmocka_unit_test_setup_teardown(test_model, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_take_over, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unwritten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_load_meanwhile, set_up, tear_down),
 	};
