@@ -74,10 +74,8 @@ int supervisor_mount(struct supervisor *s)
 		s->mount.device = fuse_session_fd(s->mount.session);
 		r = read_init(&s->mount);
 	}
-	if (r == 0) {
-		supervisor_warn_of_root(s);
+	if (r == 0)
 		return 0;
-	}
 	message_error("cannot mount at %s%s", mountpoint, geteuid() == 0 ? "; is there /dev/fuse?"
 		      : ": mounting as a user needs fusermount3 (package fuse3), /dev/fuse, and a directory of one's own");
 	return r == -ENOMEM ? EXIT_SOFTWARE : EXIT_NO_PERMISSION;
