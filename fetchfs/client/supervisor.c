@@ -135,12 +135,14 @@ static int on_prepared(struct supervisor *s)
 static void on_serving(struct supervisor *s)
 {
 	s->worker.state = WORKER_SERVING;
-	if (!s->is_mounted)
+	if (!s->is_mounted) {
+		supervisor_warn_of_root(s);
 		begin_logging(s);
-	else if (s->upgrade.is_going)
+	} else if (s->upgrade.is_going) {
 		supervisor_upgrade_done(s);
-	else
+	} else {
 		log_note("%s: worker %ld has taken over", s->settings->mountpoint, (long)s->worker.pid);
+	}
 	s->is_mounted = true;
 	if (s->is_stopping)
 		supervisor_send_stop(&s->worker);

@@ -77,6 +77,8 @@ struct supervisor {
 /* supervisor_user.c: who the workers are; the cache becomes theirs, and for root's workers a tree that they cannot leave. 0, or an exit code after a message. */
 int supervisor_choose_user(struct supervisor *s);
 int supervisor_give_cache(struct supervisor *s);
+/* Of a mount that is served: that its workers are root without anybody having asked for it. */
+void supervisor_warn_of_root(const struct supervisor *s);
 
 /* supervisor_mount.c. 0, or an exit code after a message. */
 int supervisor_mount(struct supervisor *s);

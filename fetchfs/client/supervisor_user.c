@@ -46,12 +46,16 @@ int supervisor_choose_user(struct supervisor *s)
 		message_error("option user: there is no user '%s' on this machine", wanted);
 		return EXIT_NO_INPUT;
 	}
-	if (!wanted && !user)
-		message_warning("there is no user '" DEFAULT_USER "': the mount works as root, without capabilities but with all files in view; make that user "
-				"(useradd --system " DEFAULT_USER "), or give -o user=NAME (user=0: root, as meant)");
 	s->broker.uid = s->worker_uid;
 	s->broker.gid = s->worker_gid;
 	return 0;
+}
+
+void supervisor_warn_of_root(const struct supervisor *s)
+{
+	if (geteuid() == 0 && !s->settings->root && !s->settings->user && s->worker_uid == 0)
+		message_warning("there is no user '" DEFAULT_USER "': the mount works as root, without capabilities but with all files in view; make that user "
+				"(useradd --system " DEFAULT_USER "), or give -o user=NAME (user=0: root, as meant)");
 }
 
 int supervisor_give_cache(struct supervisor *s)
