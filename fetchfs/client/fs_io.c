@@ -7,7 +7,7 @@
 
 #include <fcntl.h>
 
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 17)
 #define CUSTOM_IO(session, io, device) fuse_session_custom_io(session, io, sizeof(*(io)), device)
 #else
 #define CUSTOM_IO(session, io, device) fuse_session_custom_io(session, io, device)
