@@ -74,7 +74,7 @@ static int run_mount(struct mount_command *m)
 	return supervise(s, &m->daemon, worker_name());
 }
 
-enum { ID_TIMEOUT = 256, ID_PROXY, ID_RECORD };
+enum { ID_TIMEOUT = 256, ID_RECORD };
 
 static const struct option_spec mount_options_table[] = {
 	{ 'K', "key", "KEY.pub", "trust this root key; may be repeated", 0 },
@@ -84,7 +84,7 @@ static const struct option_spec mount_options_table[] = {
 	{ 'o', "options", "OPTIONS", "mount options, separated by commas (see fetchfs(1))", 0 },
 	{ 0, "record", "FILE", "note in FILE what is read, in order: a profile for 'publish --profile'", ID_RECORD },
 	{ 'f', "foreground", NULL, "stay in the foreground", 0 },
-	{ 0, "proxy", "PROXIES", "fetch through these, as 'http://a:80|http://b:80;DIRECT' (default: http_proxy, https_proxy and no_proxy)", ID_PROXY },
+	{ 0, "proxy", "PROXIES", "fetch through these, as 'http://a:80|http://b:80;DIRECT' (default: http_proxy, https_proxy and no_proxy)", SETTINGS_ID_PROXY },
 	{ 0, "timeout", "SECONDS", "fail reads that wait longer (default: 0, wait without end)", ID_TIMEOUT },
 	{ 0 }
 };
@@ -96,25 +96,9 @@ static int on_mount_option(void *context, int id, const char *value)
 	uint64_t number;
 
 	switch (id) {
-	case 'K':
-		return settings_add_key(s, value);
-	case 'c':
-		free(s->cache);
-		s->cache = strdup(value);
-		return s->cache ? 0 : EXIT_SOFTWARE;
-	case 'q':
-		return settings_set_quota(s, value);
-	case 't':
-		s->tag = value;
-		return 0;
-	case 'o':
-		return settings_parse_options(s, (char *)value);
 	case 'f':
 		s->foreground = true;
 		return 0;
-	case ID_PROXY:
-		/* From argv, where it is overwritten. */
-		return settings_set_proxy(s, (char *)value);
 	case ID_RECORD:
 		free(s->record);
 		s->record = strdup(value);
@@ -127,7 +111,7 @@ static int on_mount_option(void *context, int id, const char *value)
 		s->timeout = (unsigned)number;
 		return 0;
 	}
-	return 0;
+	return settings_on_option(s, id, value);
 }
 
 static int mount_command_run(void *context, int operands, char **operand)

@@ -232,7 +232,7 @@ static int work(struct preload *p, char **paths, int count)
 	return code;
 }
 
-enum { ID_PROFILE = 256, ID_PROXY, ID_JSON };
+enum { ID_PROFILE = 256, ID_JSON };
 
 static const struct option_spec options_table[] = {
 	{ 'K', "key", "KEY.pub", "trust this root key; may be repeated", 0 },
@@ -241,7 +241,7 @@ static const struct option_spec options_table[] = {
 	{ 't', "tag", "TAG", "take the revision of this tag, not the latest", 0 },
 	{ 'o', "options", "OPTIONS", "options of fetchfs mount, separated by commas (see fetchfs(1))", 0 },
 	{ 0, "profile", "NAME", "fetch what this profile lists; several: NAME:NAME", ID_PROFILE },
-	{ 0, "proxy", "PROXIES", "fetch through these (as fetchfs mount)", ID_PROXY },
+	{ 0, "proxy", "PROXIES", "fetch through these (as fetchfs mount)", SETTINGS_ID_PROXY },
 	{ 0, "json", NULL, "print the summary as JSON", ID_JSON },
 	{ 0 }
 };
@@ -252,29 +252,14 @@ static int on_option(void *context, int id, const char *value)
 	struct settings *s = &p->mount.settings;
 
 	switch (id) {
-	case 'K':
-		return settings_add_key(s, value);
-	case 'c':
-		free(s->cache);
-		s->cache = strdup(value);
-		return s->cache ? 0 : EXIT_SOFTWARE;
-	case 'q':
-		return settings_set_quota(s, value);
-	case 't':
-		s->tag = value;
-		return 0;
-	case 'o':
-		return settings_parse_options(s, (char *)value);
 	case ID_PROFILE:
 		s->profile = value;
 		return 0;
-	case ID_PROXY:
-		return settings_set_proxy(s, (char *)value);
 	case ID_JSON:
 		p->json = true;
 		return 0;
 	}
-	return 0;
+	return settings_on_option(s, id, value);
 }
 
 static int run(void *context, int operands, char **operand)

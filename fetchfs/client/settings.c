@@ -550,3 +550,25 @@ int settings_finish(struct settings *s)
 	code = make_absolute(&s->cache);
 	return code ? code : make_absolute(&s->record);
 }
+
+int settings_on_option(struct settings *s, int id, const char *value)
+{
+	switch (id) {
+	case 'K':
+		return settings_add_key(s, value);
+	case 'c':
+		free(s->cache);
+		s->cache = strdup(value);
+		return s->cache ? 0 : EXIT_SOFTWARE;
+	case 'q':
+		return settings_set_quota(s, value);
+	case 't':
+		s->tag = value;
+		return 0;
+	case 'o':
+		return settings_parse_options(s, (char *)value);
+	case SETTINGS_ID_PROXY:
+		return settings_set_proxy(s, (char *)value);
+	}
+	return 0;
+}

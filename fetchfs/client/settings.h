@@ -72,6 +72,9 @@ int settings_parse_options(struct settings *s, char *list);
 void settings_turn_urls(struct settings *s, size_t count);
 /* As settings_add_url. */
 int settings_set_proxy(struct settings *s, char *text);
+/* The options that several commands have: K, c, q, t, o, and this number for --proxy. value: from argv, where what is secret is overwritten. */
+#define SETTINGS_ID_PROXY 1000
+int settings_on_option(struct settings *s, int id, const char *value);
 /* When all is given: reads keys, and fills in what was not said. */
 int settings_finish(struct settings *s);
 

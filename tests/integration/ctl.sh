@@ -229,7 +229,7 @@ step "while nobody asks, nothing wakes it"
 kill "$deaf"
 wait_for 10 is_gone "$deaf"
 # With its socket at a place of its own: who makes a mount looks which of the sockets at the usual place are alive.
-mount_fetchfs "$T/mnt-quiet" -K "$T/key.pub" -c "$T/cache" -o "control=$T/quiet.sock" "$server_url/repo"
+mount_fetchfs "$T/mnt-quiet" -K "$T/key.pub" -c "$T/cache" -o "control=$T/quiet" "$server_url/repo"
 client=$(worker_pid "$T/mnt-quiet")
 fetchfs ctl "$T/mnt-quiet" info >/dev/null
 # Something that wakes it again and again leaves no two quiet seconds.
